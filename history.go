@@ -1,0 +1,94 @@
+package usage
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// History answers from recorded events what KMS does not keep: who made the
+// last use, whether the key was used before tracking began, and whether anyone
+// has tried since it was disabled. Package cloudtrail has implementations.
+//
+// Implementations must be safe for concurrent use.
+type History interface {
+	// Source names the source in gaps and records, for example
+	// "cloudtrail-event-history".
+	Source() string
+	// Look returns what the source knows of the key of f, which holds what has
+	// been read so far. A record beside an error is kept and the error becomes a
+	// gap. "None seen" means something only inside the record's coverage.
+	Look(ctx context.Context, f Finding) (Record, error)
+}
+
+// Record is what one source of events says of one key. Events count only if
+// they name this very key: never a bare key ID, which members of a multi-Region
+// set share, nor an alias, which moves.
+type Record struct {
+	// Source is the name the History gives itself.
+	Source string `json:"source"`
+	// Coverage is where "none seen" holds. Empty: nowhere.
+	Coverage []Coverage `json:"coverage"`
+	// First and Last successful tracked operation seen; nil: none seen.
+	First *Event `json:"first,omitempty"`
+	Last  *Event `json:"last,omitempty"`
+	// Refusals are tracked operations and CreateGrant that failed because the
+	// key was disabled, pending deletion, pending import or unavailable, the
+	// newest first. A source may stop at the first.
+	Refusals []Event `json:"refusals,omitempty"`
+	// PublicKey is the last GetPublicKey seen: the public half of the key works
+	// outside KMS without a trace. Nil: none seen.
+	PublicKey *Event `json:"publicKey,omitempty"`
+}
+
+// Event is one recorded call.
+type Event struct {
+	At        time.Time `json:"at"` // UTC
+	Operation string    `json:"operation,omitempty"`
+	EventID   string    `json:"eventId,omitempty"`
+	RequestID string    `json:"requestId,omitempty"`
+	Principal string    `json:"principal,omitempty"` // ARN of the caller
+	InvokedBy string    `json:"invokedBy,omitempty"` // service on whose behalf
+	ErrorCode string    `json:"errorCode,omitempty"` // empty: it succeeded
+}
+
+// Coverage is a stretch of time for which a source saw every event of an
+// account and Region, apart from its blind spots.
+type Coverage struct {
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	// From and To, UTC, From included and To not.
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	// BlindSpots say what may be missing all the same, for example "the trail
+	// left KMS events out". A stretch with a blind spot proves no absence.
+	BlindSpots []string `json:"blindSpots,omitempty"`
+}
+
+// covered tells whether the records together saw everything of f's account and
+// Region from start until end, without a hole or a blind spot.
+func covered(f Finding, start, end time.Time) bool {
+	var spans []Coverage
+	for _, r := range f.History {
+		for _, c := range r.Coverage {
+			if c.Account == f.Account() && c.Region == f.Region() && len(c.BlindSpots) == 0 && c.To.After(c.From) {
+				spans = append(spans, c)
+			}
+		}
+	}
+	slices.SortFunc(spans, func(a, b Coverage) int { return a.From.Compare(b.From) })
+	for _, s := range spans {
+		if s.From.After(start) {
+			break
+		}
+		if s.To.After(start) {
+			start = s.To
+		}
+	}
+	return !start.Before(end)
+}
+
+// empty tells that a record holds neither events nor coverage.
+func (r Record) empty() bool {
+	return len(r.Coverage) == 0 && r.First == nil && r.Last == nil && len(r.Refusals) == 0 && r.PublicKey == nil
+}

@@ -1,0 +1,112 @@
+package pace
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/kmsusage/usage/internal/fault"
+)
+
+// Retryer paces the attempts of one call and decides which are worth another.
+// It wraps the client's own retryer, which keeps its word on everything but
+// throttling: how many throttled attempts there may be, how long to wait after
+// one and what it costs of the retry quota is decided here, since the SDK's
+// three attempts lose one key in four against a quota of five a second.
+//
+// A Retryer belongs to one call: make a new one for each. The SDK calls it from
+// one goroutine.
+type Retryer struct {
+	aws.Retryer // the client's own
+
+	limiter  *Limiter
+	attempts int           // for failures other than throttling
+	patience time.Duration // for throttling
+
+	first  time.Time // when the first attempt was sent
+	sent   time.Time // when the latest was
+	failed int       // attempts that failed otherwise than by throttling
+	slowed int       // attempts that were throttled
+}
+
+// NewRetryer wraps inner for one call.
+func NewRetryer(inner aws.Retryer, l *Limiter, attempts int, patience time.Duration) *Retryer {
+	return &Retryer{Retryer: inner, limiter: l, attempts: attempts, patience: patience}
+}
+
+// Sent returns when the latest attempt was sent, in local time: zero if none
+// was, which after a success means that the option functions never reached the
+// client and nothing was paced.
+func (r *Retryer) Sent() time.Time { return r.sent }
+
+// MaxAttempts is without limit for the SDK: IsErrorRetryable counts.
+func (r *Retryer) MaxAttempts() int { return 0 }
+
+// GetAttemptToken waits for the attempt's turn. (The interface behind the
+// optional method is aws.RetryerV2.)
+//
+// The inner retryer's release function is told of no throttle: it is this
+// type's to deal with, and an adaptive retryer would slow all operations of
+// the client down for the sake of one.
+func (r *Retryer) GetAttemptToken(ctx context.Context) (func(error) error, error) {
+	release := r.Retryer.GetInitialToken
+	if v2, ok := r.Retryer.(aws.RetryerV2); ok {
+		token, err := v2.GetAttemptToken(ctx)
+		if err != nil {
+			return nil, err
+		}
+		release = func() func(error) error { return token }
+	}
+	sent, err := r.limiter.Wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.first.IsZero() {
+		r.first = sent
+	}
+	r.sent = sent
+	done := release()
+	return func(err error) error {
+		if fault.Throttle(err) {
+			err = nil
+		}
+		return done(err)
+	}, nil
+}
+
+// IsErrorRetryable learns from throttles and decides on another attempt. All
+// calls paced here are reads, so an answer that cannot be decoded may be asked
+// for again as safely as one that never came.
+func (r *Retryer) IsErrorRetryable(err error) bool {
+	switch fault.Of(context.Background(), err) {
+	case fault.Throttled:
+		r.slowed++
+		r.limiter.Throttled(r.sent)
+		return time.Since(r.first) < r.patience
+	case fault.Unavailable, fault.Malformed:
+		r.failed++
+		return r.failed < r.attempts
+	default:
+		r.failed++
+		return r.failed < r.attempts && r.Retryer.IsErrorRetryable(err)
+	}
+}
+
+// RetryDelay is nothing after a throttle, since the limiter spaces attempts;
+// otherwise the inner retryer's, which must not count throttled attempts into
+// its exponent.
+func (r *Retryer) RetryDelay(attempt int, err error) (time.Duration, error) {
+	if fault.Throttle(err) {
+		return 0, nil
+	}
+	return r.Retryer.RetryDelay(max(0, attempt-r.slowed), err)
+}
+
+// GetRetryToken costs nothing of the retry quota after a throttle.
+func (r *Retryer) GetRetryToken(ctx context.Context, err error) (func(error) error, error) {
+	if fault.Throttle(err) {
+		return func(error) error { return nil }, nil
+	}
+	return r.Retryer.GetRetryToken(ctx, err)
+}

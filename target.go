@@ -1,0 +1,353 @@
+package usage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+
+	"github.com/kmsusage/usage/internal/fault"
+	"github.com/kmsusage/usage/internal/keyarn"
+	"github.com/kmsusage/usage/internal/pace"
+)
+
+// targetRun reads one target during one range.
+type targetRun struct {
+	*ranged
+	target Target
+	log    *slog.Logger
+	keys   queue
+
+	aliased chan struct{}       // closed when the aliases have been listed, or not
+	aliases map[string][]string // by key ID; written before aliased is closed
+	noAlias error               // why the listing of aliases ended early
+
+	where lane // account and Region, as given or else as the first key has them
+	read  int  // keys sent; guarded by ranged.mu, as is where
+}
+
+func newTargetRun(r *ranged, t Target) *targetRun {
+	return &targetRun{
+		ranged:  r,
+		target:  t,
+		log:     r.Logger,
+		keys:    queue{wake: sync.NewCond(new(sync.Mutex))},
+		aliased: make(chan struct{}),
+		aliases: map[string][]string{},
+		where:   lane{account: t.Account, region: t.Region},
+	}
+}
+
+// run lists and reads at the same time: the listing is a matter of seconds, and
+// whoever waits for the first finding need not wait for it.
+func (t *targetRun) run(ctx context.Context) {
+	var (
+		wg      sync.WaitGroup
+		listErr error
+	)
+	wg.Go(func() { listErr = t.listKeys(ctx); t.keys.end(); t.report() })
+	wg.Go(func() { t.listAliases(ctx) })
+	for range t.Concurrency {
+		wg.Go(func() { t.work(ctx) })
+	}
+	wg.Wait()
+
+	listed := t.keys.total()
+	t.mu.Lock()
+	e := TargetError{Account: t.where.account, Region: t.where.region, Listed: listed, Read: t.read}
+	t.mu.Unlock()
+	switch {
+	case listErr != nil:
+		e.Op, e.Err = opListKeys, listErr
+	case e.Read < listed && ctx.Err() != nil:
+		e.Err = ended(ctx)
+	default:
+		t.log.Info("inspected", "account", e.Account, "region", e.Region, "keys", e.Read)
+		return
+	}
+	if t.send(result{err: &e}) {
+		t.log.Error("inspection incomplete", "account", e.Account, "region", e.Region, "op", e.Op, "listed", e.Listed, "read", e.Read)
+	}
+}
+
+func (t *targetRun) work(ctx context.Context) {
+	for {
+		arn, ok := t.keys.next()
+		if !ok || ctx.Err() != nil {
+			return
+		}
+		f, ok := t.readKey(ctx, arn)
+		if !ok {
+			return
+		}
+		// Counted before it is sent: the loop may look at the progress at once.
+		t.mu.Lock()
+		t.read++
+		t.mu.Unlock()
+		if !t.send(result{finding: f}) {
+			return
+		}
+		t.report()
+	}
+}
+
+// report tells the progress callback, if there is one.
+func (t *targetRun) report() {
+	if t.Progress == nil {
+		return
+	}
+	listed, complete := t.keys.state()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := Progress{
+		Account: t.where.account, Region: t.where.region,
+		Listed: listed, Complete: complete, Done: t.read, Unpaced: t.unpaced,
+	}
+	s := t.Pacer.limiter(t.where.account, t.where.region, opLastUsage).State()
+	p.Throttled, p.Rate = s.Throttled, s.Rate
+	if complete {
+		p.Left = time.Duration(float64(p.Listed-p.Done) / s.Rate * float64(time.Second))
+	}
+	t.Progress(p)
+}
+
+// listKeys fills the queue. Entries that name no key are an error at the end:
+// a key that cannot be named must not be passed over in silence.
+func (t *targetRun) listKeys(ctx context.Context) error {
+	var (
+		seen    = map[string]struct{}{}
+		unnamed int
+	)
+	err := pages(func(marker *string) (*string, bool, error) {
+		out, _, err := call(ctx, t, t.where, opListKeys, t.target.Client.ListKeys,
+			&kms.ListKeysInput{Limit: aws.Int32(1000), Marker: marker})
+		if err != nil {
+			return nil, false, err
+		}
+		arns := make([]string, 0, len(out.Keys))
+		for _, k := range out.Keys {
+			arn := aws.ToString(k.KeyArn)
+			p, ok := keyarn.Parse(arn)
+			if !ok {
+				unnamed++
+				continue
+			}
+			if err := t.belongs(p); err != nil {
+				return nil, false, err
+			}
+			if _, again := seen[arn]; !again {
+				seen[arn] = struct{}{}
+				arns = append(arns, arn)
+			}
+		}
+		t.keys.add(arns)
+		return out.NextMarker, out.Truncated, nil
+	})
+	if err == nil && unnamed > 0 {
+		err = malformedError(fmt.Sprintf("%d entries of the key list have no key ARN", unnamed))
+	}
+	if err == nil {
+		total := t.keys.total()
+		rate := t.Pacer.limiter(t.where.account, t.where.region, opLastUsage).State().Rate
+		t.log.Info("listed", "account", t.where.account, "region", t.where.region, "keys", total,
+			"expected", time.Duration(float64(total)/rate*float64(time.Second)).Round(time.Second))
+	}
+	return err
+}
+
+// belongs checks a listed key against its target. Credentials of the wrong
+// account are a mistake to stop at, before anything is filed under a wrong name.
+func (t *targetRun) belongs(p keyarn.Parts) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.where.account == "" {
+		t.where.account = p.Account
+	}
+	if t.where.region == "" {
+		t.where.region = p.Region
+	}
+	if p.Account != t.where.account || p.Region != t.where.region {
+		return malformedError(fmt.Sprintf("the client lists keys of account %s in %s; want account %s in %s",
+			p.Account, p.Region, t.where.account, t.where.region))
+	}
+	return nil
+}
+
+// listAliases reads all aliases of the Region at once: asking key by key would
+// cost a call for each.
+func (t *targetRun) listAliases(ctx context.Context) {
+	defer close(t.aliased)
+	if t.Readings.NoAliases {
+		return
+	}
+	where := lane{account: t.target.Account, region: t.target.Region}
+	t.noAlias = pages(func(marker *string) (*string, bool, error) {
+		out, _, err := call(ctx, t, where, opListAliases, t.target.Client.ListAliases,
+			&kms.ListAliasesInput{Limit: aws.Int32(100), Marker: marker})
+		if err != nil {
+			return nil, false, err
+		}
+		for _, a := range out.Aliases {
+			// An alias without a target stands for an AWS managed key not made yet.
+			if id := aws.ToString(a.TargetKeyId); id != "" && a.AliasName != nil {
+				t.aliases[id] = append(t.aliases[id], *a.AliasName)
+			}
+		}
+		return out.NextMarker, out.Truncated, nil
+	})
+	for _, names := range t.aliases {
+		slices.Sort(names)
+	}
+}
+
+// pages calls fetch until the last page. A marker that comes back a second time
+// would go round for ever, and a truncated page without a marker would end the
+// list early and silently: both are errors.
+func pages(fetch func(marker *string) (next *string, truncated bool, err error)) error {
+	seen := map[string]bool{}
+	var marker *string
+	for {
+		next, truncated, err := fetch(marker)
+		if err != nil || !truncated {
+			return err
+		}
+		if aws.ToString(next) == "" {
+			return malformedError("a truncated page has no marker for the next one")
+		}
+		if seen[*next] {
+			return malformedError("the list of pages goes round in a circle: a marker came back a second time")
+		}
+		seen[*next] = true
+		marker = next
+	}
+}
+
+// call makes one paced call and returns the answer and when it was asked for,
+// by the local clock.
+func call[In, Out any](ctx context.Context, t *targetRun, where lane, op string,
+	method func(context.Context, *In, ...func(*kms.Options)) (*Out, error), in *In,
+) (*Out, time.Time, error) {
+	var retryer *pace.Retryer
+	limiter := t.Pacer.limiter(where.account, where.region, op)
+	before := limiter.State().Throttled
+	asked := time.Now()
+	out, err := method(ctx, in, func(o *kms.Options) {
+		retryer = pace.NewRetryer(o.Retryer, limiter, t.Attempts, t.Patience)
+		o.Retryer = retryer
+	})
+	if ctx.Err() != nil && err != nil {
+		return nil, asked, ended(ctx)
+	}
+	if err != nil {
+		return nil, asked, err
+	}
+	if out == nil {
+		return nil, asked, malformedError("neither an answer nor an error")
+	}
+	if retryer == nil || retryer.Sent().IsZero() {
+		t.warnUnpaced(where, op)
+	} else {
+		asked = retryer.Sent()
+	}
+	if after := limiter.State(); after.Throttled > before {
+		t.log.Debug("throttled", "account", where.account, "region", where.region, "op", op, "rate", after.Rate)
+	}
+	return out, asked, nil
+}
+
+// warnUnpaced says once a range that a client drops its option functions.
+func (t *targetRun) warnUnpaced(where lane, op string) {
+	t.mu.Lock()
+	first := !t.unpaced
+	t.unpaced = true
+	t.mu.Unlock()
+	if first {
+		t.log.Warn("the client drops the option functions of its calls: nothing is paced, keys may be lost to throttling",
+			"account", where.account, "region", where.region, "op", op)
+	}
+}
+
+// endedError is the end of the caller's context: nothing that AWS did.
+type endedError struct{ cause error }
+
+func (e endedError) Error() string   { return e.cause.Error() }
+func (e endedError) Unwrap() error   { return e.cause }
+func (endedError) Fault() fault.Code { return fault.Canceled }
+
+func ended(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return endedError{fmt.Errorf("%w: %w", ctx.Err(), cause)}
+	}
+	return endedError{ctx.Err()}
+}
+
+// queue is the list of a target's keys: filled by one goroutine, emptied by
+// many. It holds all of them, an ARN each; nothing else is remembered.
+type queue struct {
+	wake  *sync.Cond
+	arns  []string
+	taken int
+	ended bool
+}
+
+func (q *queue) add(arns []string) {
+	q.wake.L.Lock()
+	q.arns = append(q.arns, arns...)
+	q.wake.L.Unlock()
+	q.wake.Broadcast()
+}
+
+func (q *queue) end() {
+	q.wake.L.Lock()
+	q.ended = true
+	q.wake.L.Unlock()
+	q.wake.Broadcast()
+}
+
+// next waits for a key; false when there will be no more.
+func (q *queue) next() (string, bool) {
+	q.wake.L.Lock()
+	defer q.wake.L.Unlock()
+	for q.taken == len(q.arns) {
+		if q.ended {
+			return "", false
+		}
+		q.wake.Wait()
+	}
+	arn := q.arns[q.taken]
+	q.arns[q.taken] = "" // the finding has it now
+	q.taken++
+	return arn, true
+}
+
+func (q *queue) state() (total int, ended bool) {
+	q.wake.L.Lock()
+	defer q.wake.L.Unlock()
+	return len(q.arns), q.ended
+}
+
+func (q *queue) total() int { n, _ := q.state(); return n }
+
+// aliasesOf returns a key's aliases once they have been listed, never nil, and
+// why the list is short, if it is.
+func (t *targetRun) aliasesOf(id string) ([]string, error) {
+	<-t.aliased
+	names := t.aliases[id]
+	if names == nil && t.noAlias == nil {
+		names = []string{}
+	}
+	return slices.Clone(names), t.noAlias
+}
+
+// hasAWSAlias tells whether a key is AWS managed by its alias alone.
+func (t *targetRun) hasAWSAlias(id string) bool {
+	names, _ := t.aliasesOf(id)
+	return slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, awsAlias) })
+}
