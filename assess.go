@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"iter"
 	"slices"
+	"time"
 )
 
 // Assessment is a key with its evidence, the verdict on it and what holds it. It
@@ -17,21 +18,27 @@ type Assessment struct {
 
 // Retirable tells whether the key may be retired now: it has an ARN, its class
 // allows it, nothing blocks and nothing must be cleared first. The zero value is
-// not. Rules that block are asked again, so that an assessment which lost part
-// of its evidence on the way, through JSON perhaps, is not retirable either.
+// not.
+//
+// What can be judged again is: an assessment that lost part of its evidence on
+// the way, through JSON perhaps, is not retirable.
 func (a Assessment) Retirable() bool {
-	switch a.Verdict.Class {
+	f, v := a.Finding, a.Verdict
+	switch v.Class {
 	case Idle, Unused, Unrecorded:
 	default:
 		return false
 	}
-	f := a.Finding
-	if f.Account() == "" || a.Holds == nil || f.LastUsage == nil || contradiction(f) != "" {
+	if f.Account() == "" || a.Holds == nil || f.MultiRegion() && (f.Metadata == nil || f.Metadata.MultiRegion == nil) {
+		return false
+	}
+	again := Classify(f, Policy{Window: time.Duration(v.WindowDays) * day, AsOf: v.Until})
+	if again.Class != v.Class || again.TrailingDays != v.TrailingDays || !again.Until.Equal(v.Until) {
 		return false
 	}
 	holding := func(h Hold) bool { return h.Kind != Advice }
 	blocking := func(h Hold) bool { return h.Kind == Block }
-	return !slices.ContainsFunc(a.Holds, holding) && !slices.ContainsFunc(keyHolds(f, a.Verdict), blocking)
+	return !slices.ContainsFunc(a.Holds, holding) && !slices.ContainsFunc(keyHolds(f, v), blocking)
 }
 
 // assessmentJSON is the flat form. What can be derived from the rest is written
@@ -74,9 +81,7 @@ func Assess(findings []Finding, p Policy) []Assessment {
 	for _, f := range findings {
 		v := Classify(f, p)
 		out = append(out, Assessment{Finding: f, Verdict: v})
-		if times[f.ARN]++; times[f.ARN] > 1 {
-			v = Verdict{} // of two readings of one key neither counts for its set
-		}
+		times[f.ARN]++
 		verdicts[f.ARN] = v
 	}
 	for i := range out {

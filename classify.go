@@ -363,8 +363,14 @@ func contradiction(f Finding) string {
 		return fmt.Sprintf("GetKeyLastUsage says created at %s, DescribeKey says %s", stamp(lu.Created), stamp(f.Metadata.Created))
 	}
 	for _, r := range f.History {
-		if r.First != nil && r.First.At.IsZero() || r.Last != nil && r.Last.At.IsZero() {
-			return "an event of " + r.Source + " has no time"
+		for _, ev := range []*Event{r.First, r.Last} {
+			switch {
+			case ev == nil:
+			case ev.At.IsZero():
+				return "an event of " + r.Source + " has no time"
+			case ev.At.Before(lu.Created.Truncate(time.Second)):
+				return fmt.Sprintf("%s shows a use at %s, before the key was created at %s", r.Source, stamp(ev.At), stamp(lu.Created))
+			}
 		}
 	}
 	if lu.Use == nil {

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
@@ -94,6 +95,23 @@ type LastUsage struct {
 	TrackingStart time.Time `json:"trackingStart"`
 	// Created is when the key was created, UTC.
 	Created time.Time `json:"created"`
+}
+
+// UnmarshalJSON reads what encoding/json writes of it. One that lacks the member
+// "use" stays zero, which is no reading at all: null means that there is no
+// record, absent means that it was lost.
+func (u *LastUsage) UnmarshalJSON(b []byte) error {
+	type plain LastUsage
+	var j struct {
+		plain
+		Use json.RawMessage `json:"use"`
+	}
+	*u = LastUsage{}
+	if err := json.Unmarshal(b, &j); err != nil || j.Use == nil {
+		return err
+	}
+	*u = LastUsage(j.plain)
+	return json.Unmarshal(j.Use, &u.Use)
 }
 
 // Use is one successful cryptographic operation.

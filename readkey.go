@@ -16,8 +16,8 @@ import (
 	"github.com/kmsusage/usage/internal/keyarn"
 )
 
-// keyRead reads one key. Its methods fill in the finding or leave a gap; two of
-// them run at a time, each with fields of its own.
+// keyRead reads one key. Its methods each fill in a field of the finding or leave
+// a gap, so that they can run at the same time.
 type keyRead struct {
 	*targetRun
 	ctx   context.Context // of the range; a keyRead does not outlive readKey
@@ -25,7 +25,7 @@ type keyRead struct {
 	id    string
 	f     Finding
 
-	gaps sync.Mutex // guards f.Gaps
+	gaps sync.Mutex // guards f.Gaps while readings run
 }
 
 // readKey makes all readings of one key; false if the context ended before the
@@ -42,11 +42,9 @@ func (t *targetRun) readKey(ctx context.Context, arn string) (Finding, bool) {
 		// The last-usage quota is what the whole run waits for: everything else
 		// happens in its shadow.
 		var wg sync.WaitGroup
-		wg.Go(k.lastUsage)
-		k.grants()
-		k.policy()
-		k.tags()
-		k.rotations()
+		for _, reading := range []func(){k.lastUsage, k.grants, k.policy, k.tags, k.rotations} {
+			wg.Go(reading)
+		}
 		wg.Wait()
 	}
 	k.names()

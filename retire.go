@@ -149,6 +149,9 @@ func holdUse(f Finding, v Verdict) []Hold {
 // https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-key
 func holdManaged(f Finding, _ Verdict) []Hold {
 	if !f.AWSManaged() {
+		if m := f.Metadata; m != nil && m.Manager != types.KeyManagerTypeCustomer {
+			return []Hold{{Code: ManagedByAWS, Text: fmt.Sprintf("managed by %q, which is not the customer", m.Manager), Clear: reread.Text}}
+		}
 		return nil
 	}
 	return []Hold{{Code: ManagedByAWS, Text: "AWS manages this key", Clear: "nothing: AWS managed keys cannot be disabled or deleted, and cost nothing"}}
@@ -362,7 +365,9 @@ func holdPublicHalf(f Finding, v Verdict) []Hold {
 		return []Hold{{Code: PublicHalf, Kind: Advice, Text: "signatures made with it are verified outside KMS by its public key",
 			Clear: "save the public key first (GetPublicKey): afterwards nobody can ask for it"}}
 	}
-	if v.Class == Unused && publicKeyNeverRead(f) {
+	// The public half is the same in all Regions of a set, whose events are not
+	// here, and of imported material it was known before KMS saw any of it.
+	if v.Class == Unused && !f.MultiRegion() && m.Origin != types.OriginTypeExternal && publicKeyNeverRead(f) {
 		return nil
 	}
 	return []Hold{{Code: PublicHalf, Kind: Clearable, Text: "whoever has its public key can go on encrypting outside KMS, unseen",

@@ -70,6 +70,10 @@ func assemble(findings []Finding) map[setID]*builtSet {
 	sets := map[setID]*builtSet{}
 	primaries := map[setID]map[string]bool{}
 	members := map[setID]map[string]bool{}
+	times := map[string]int{}
+	for _, f := range findings {
+		times[f.ARN]++
+	}
 	for _, f := range findings {
 		id, ok := setOf(f)
 		if !ok {
@@ -80,8 +84,9 @@ func assemble(findings []Finding) map[setID]*builtSet {
 			s = &builtSet{Set: Set{Account: id.account, KeyID: id.id}, found: map[string]Finding{}}
 			sets[id], primaries[id], members[id] = s, map[string]bool{}, map[string]bool{}
 		}
-		s.found[f.ARN] = f
-		members[id][f.ARN] = true
+		if members[id][f.ARN] = true; times[f.ARN] == 1 {
+			s.found[f.ARN] = f // of two findings of one key neither counts
+		}
 		if f.Metadata == nil || f.Metadata.MultiRegion == nil {
 			continue
 		}
@@ -90,8 +95,8 @@ func assemble(findings []Finding) map[setID]*builtSet {
 		for _, arn := range append([]string{m.Primary}, m.Replicas...) {
 			members[id][arn] = true
 		}
-		if m.Role != role(f.ARN, m) {
-			primaries[id][""] = true // it contradicts itself
+		if m.Role != role(f.ARN, m) || m.Replicas == nil {
+			primaries[id][""] = true // it contradicts itself, or lost a part
 		}
 	}
 	for id, s := range sets {
@@ -148,22 +153,24 @@ func (s *builtSet) holds(f Finding, verdicts map[string]Verdict) []Hold {
 		return append(hs, Hold{Code: SetUnclear, Text: "the members of its set disagree on which is the primary",
 			Clear: "inspect again; a change of the primary Region may be under way"})
 	}
-	if primary, ok := s.found[s.Primary]; f.ARN != s.Primary && ok &&
-		primary.Metadata != nil && primary.Metadata.State == types.KeyStateEnabled {
-		return hs // a replica that can be had again
+	if f.ARN != s.Primary {
+		primary, ok := s.found[s.Primary]
+		if !ok || primary.Metadata != nil && primary.Metadata.State == types.KeyStateEnabled {
+			return hs // not seen, which holds it, or alive: the replica can be had again
+		}
 	}
 	for _, arn := range s.Members {
-		v, seen := verdicts[arn]
+		member, seen := s.found[arn]
 		if arn == f.ARN || !seen {
 			continue
 		}
-		switch {
+		switch v := verdicts[arn]; {
 		case v.Class == Active && f.ARN == s.Primary:
 			hs = append(hs, Hold{Code: HandOver, Text: "it is the primary of a set in use: " + arn,
 				Clear: "hand over first: UpdatePrimaryRegion to a member in use, both Enabled"})
-		case v.Class == Active, v.Class == New, v.Class == Unknown:
+		case len(holdUse(member, v)) > 0:
 			hs = append(hs, Hold{Code: MemberInUse, Text: "another member of its set is " + v.Class.String() + ": " + arn,
-				Clear: "wait until that member is silent for longer than the window too"})
+				Clear: "wait until that member is known to be silent for longer than the window too"})
 		}
 	}
 	return hs

@@ -14,10 +14,16 @@ const (
 	// Share of the quota that is asked for. At 1.0 a sliding second throttles
 	// every seventh attempt once arrival times spread by 40 ms; at 0.96 none.
 	Share = 0.96
-	// backoff multiplies the rate after a throttle.
-	backoff = 0.80
-	// recovery is added to the rate each second, as a fraction of the quota.
-	recovery = 0.015
+	// cut is taken off the rate at each throttle, in attempts per second: quotas
+	// are counted by the second, so a throttle is one attempt too many in this
+	// one. It is more than one since others are throttled whom nobody here sees.
+	cut = 1.25
+	// cutShare bounds the cut for small quotas, as a fraction of the present rate.
+	cutShare = 0.20
+	// recovery is added to the rate each second, as a fraction of the quota, and
+	// grows by as much again every haste without a throttle.
+	recovery = 0.01
+	haste    = 5 * time.Second
 	// floor is where slowing down ends, as a fraction of the quota: slow enough
 	// to be no burden, fast enough to notice that the throttling is over.
 	floor = 0.10
@@ -27,18 +33,18 @@ const (
 	catchUp = 20 * time.Millisecond
 )
 
-// Limiter spaces attempts evenly, without bursts, at a rate that learns: down
-// by a factor at each throttle, up by steps in time (AIMD, as TCP shares a
-// link). It is safe for concurrent use and serves waiters in order.
+// Limiter spaces attempts evenly, without bursts, at a rate that learns: down by
+// a step at each throttle, up by less in time, so that callers who share a quota
+// each find their place. It is safe for concurrent use and serves waiters in
+// order.
 type Limiter struct {
-	top  float64       // the highest rate, attempts per second
-	turn chan struct{} // holds the one token of whoever is next
+	quota float64       // requests per second
+	turn  chan struct{} // holds the one token of whoever is next
 
-	mu       sync.Mutex
-	rate     float64   // attempts per second as of adjusted
-	adjusted time.Time // when rate was last brought up to date
-	slot     time.Time // when the latest attempt was due
-	slowed   time.Time // when the rate was last lowered
+	mu     sync.Mutex
+	base   float64   // attempts per second at the last throttle
+	slowed time.Time // when that was; zero: never
+	slot   time.Time // when the latest attempt was due
 
 	attempts  int
 	throttled int
@@ -47,7 +53,7 @@ type Limiter struct {
 // NewLimiter returns a Limiter for a quota in requests per second, which must
 // be positive.
 func NewLimiter(quota float64) *Limiter {
-	return &Limiter{top: quota * Share, rate: quota * Share, turn: make(chan struct{}, 1)}
+	return &Limiter{quota: quota, base: quota * Share, turn: make(chan struct{}, 1)}
 }
 
 // Wait blocks until the caller may send one attempt and returns when that was.
@@ -81,8 +87,7 @@ func (l *Limiter) untilNext() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	l.recover(now)
-	return l.slot.Add(l.interval()).Sub(now)
+	return l.slot.Add(l.interval(now)).Sub(now)
 }
 
 func (l *Limiter) take() time.Time {
@@ -90,36 +95,31 @@ func (l *Limiter) take() time.Time {
 	defer l.mu.Unlock()
 	now := time.Now()
 	l.attempts++
-	if l.slot = l.slot.Add(l.interval()); now.Sub(l.slot) > catchUp {
+	if l.slot = l.slot.Add(l.interval(now)); now.Sub(l.slot) > catchUp {
 		l.slot = now.Add(-catchUp)
 	}
 	return now
 }
 
+// rate is the present pace in attempts per second.
+func (l *Limiter) rate(now time.Time) float64 {
+	calm := now.Sub(l.slowed).Seconds() // centuries, if there was no throttle
+	return min(l.quota*Share, l.base+l.quota*recovery*(calm+calm*calm/(2*haste.Seconds())))
+}
+
 // interval is the distance of two attempts at the present rate.
-func (l *Limiter) interval() time.Duration {
-	return time.Duration(float64(time.Second) / l.rate)
+func (l *Limiter) interval(now time.Time) time.Duration {
+	return time.Duration(float64(time.Second) / l.rate(now))
 }
 
-func (l *Limiter) recover(now time.Time) {
-	if !l.adjusted.IsZero() {
-		l.rate = min(l.top, l.rate+now.Sub(l.adjusted).Seconds()*recovery*l.top/Share)
-	}
-	l.adjusted = now
-}
-
-// Throttled says that an attempt which Wait let go at sent was throttled. Those
-// sent before the rate was last lowered tell nothing new.
-func (l *Limiter) Throttled(sent time.Time) {
+// Throttled says that an attempt was throttled.
+func (l *Limiter) Throttled() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.throttled++
-	if sent.Before(l.slowed) {
-		return
-	}
 	now := time.Now()
-	l.recover(now)
-	l.rate = max(l.top/Share*floor, l.rate*backoff)
+	r := l.rate(now)
+	l.base = max(l.quota*floor, r-min(cut, r*cutShare))
 	l.slowed = now
 }
 
@@ -134,6 +134,5 @@ type State struct {
 func (l *Limiter) State() State {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.recover(time.Now())
-	return State{Rate: l.rate, Attempts: l.attempts, Throttled: l.throttled}
+	return State{Rate: l.rate(time.Now()), Attempts: l.attempts, Throttled: l.throttled}
 }

@@ -50,29 +50,32 @@ func (r *Retryer) MaxAttempts() int { return 0 }
 // type's to deal with, and an adaptive retryer would slow all operations of
 // the client down for the sake of one.
 func (r *Retryer) GetAttemptToken(ctx context.Context) (func(error) error, error) {
-	release := r.Retryer.GetInitialToken
-	if v2, ok := r.Retryer.(aws.RetryerV2); ok {
-		token, err := v2.GetAttemptToken(ctx)
-		if err != nil {
-			return nil, err
-		}
-		release = func() func(error) error { return token }
+	release, err := r.innerToken(ctx)
+	if err != nil {
+		return nil, err
 	}
 	sent, err := r.limiter.Wait(ctx)
 	if err != nil {
+		_ = release(err) // the wait's error is the one to report
 		return nil, err
 	}
 	if r.first.IsZero() {
 		r.first = sent
 	}
 	r.sent = sent
-	done := release()
 	return func(err error) error {
 		if fault.Throttle(err) {
 			err = nil
 		}
-		return done(err)
+		return release(err)
 	}, nil
+}
+
+func (r *Retryer) innerToken(ctx context.Context) (func(error) error, error) {
+	if v2, ok := r.Retryer.(aws.RetryerV2); ok {
+		return v2.GetAttemptToken(ctx)
+	}
+	return r.GetInitialToken(), nil
 }
 
 // IsErrorRetryable learns from throttles and decides on another attempt. All
@@ -82,7 +85,7 @@ func (r *Retryer) IsErrorRetryable(err error) bool {
 	switch fault.Of(context.Background(), err) {
 	case fault.Throttled:
 		r.slowed++
-		r.limiter.Throttled(r.sent)
+		r.limiter.Throttled()
 		return time.Since(r.first) < r.patience
 	case fault.Unavailable, fault.Malformed:
 		r.failed++
