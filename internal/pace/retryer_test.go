@@ -1,0 +1,129 @@
+package pace
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+)
+
+var (
+	throttle = &smithy.GenericAPIError{Code: "ThrottlingException"}
+	internal = &smithy.GenericAPIError{Code: "KMSInternalException"}
+	denied   = &smithy.GenericAPIError{Code: "AccessDeniedException"}
+)
+
+func TestThrottlesAreRetriedUntilPatienceRunsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := NewRetryer(retry.NewStandard(), NewLimiter(5), 3, time.Minute)
+		tries := 0
+		for {
+			release, err := r.GetAttemptToken(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			tries++
+			_ = release(throttle)
+			if !r.IsErrorRetryable(throttle) {
+				break
+			}
+			if d, err := r.RetryDelay(tries, throttle); err != nil || d != 0 {
+				t.Fatalf("RetryDelay after a throttle = %v, %v; the limiter spaces attempts", d, err)
+			}
+			if _, err := r.GetRetryToken(t.Context(), throttle); err != nil {
+				t.Fatalf("GetRetryToken after a throttle: %v", err)
+			}
+		}
+		if tries < 20 {
+			t.Errorf("%d attempts within a minute of throttling, want more than the SDK's 3 and about 30 at the floor", tries)
+		}
+	})
+}
+
+func TestOtherFailuresAreCountedApartFromThrottles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := NewRetryer(retry.NewStandard(), NewLimiter(5), 3, time.Hour)
+		var got []bool
+		for _, err := range []error{throttle, internal, throttle, throttle, internal, throttle, internal} {
+			if _, e := r.GetAttemptToken(t.Context()); e != nil {
+				t.Fatal(e)
+			}
+			got = append(got, r.IsErrorRetryable(err))
+		}
+		want := []bool{true, true, true, true, true, true, false}
+		for i := range want {
+			if got[i] != want[i] {
+				t.Fatalf("retryable = %v, want %v: three failures in all, throttles apart", got, want)
+			}
+		}
+	})
+}
+
+func TestADenialIsFinal(t *testing.T) {
+	r := NewRetryer(retry.NewStandard(), NewLimiter(5), 3, time.Hour)
+	if r.IsErrorRetryable(denied) {
+		t.Error("AccessDeniedException would be tried again")
+	}
+}
+
+func TestAnAnswerThatCannotBeDecodedIsAskedForAgain(t *testing.T) {
+	r := NewRetryer(retry.NewStandard(), NewLimiter(5), 3, time.Hour)
+	if !r.IsErrorRetryable(&smithy.DeserializationError{Err: errors.New("half a body")}) {
+		t.Error("a malformed answer would not be tried again; it was a read")
+	}
+}
+
+// countingRetryer is a RetryerV2 that counts the tokens it gives and takes back.
+type countingRetryer struct {
+	aws.NopRetryer
+	given    int
+	released []error
+}
+
+func (c *countingRetryer) GetAttemptToken(context.Context) (func(error) error, error) {
+	c.given++
+	return func(err error) error { c.released = append(c.released, err); return nil }, nil
+}
+
+func TestTheInnerRetryerGetsItsTokensBackAndIsToldOfNoThrottle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := &countingRetryer{}
+		r := NewRetryer(inner, NewLimiter(5), 3, time.Hour)
+		for _, err := range []error{throttle, internal, nil} {
+			release, e := r.GetAttemptToken(t.Context())
+			if e != nil {
+				t.Fatal(e)
+			}
+			_ = release(err)
+		}
+		if inner.given != 3 || len(inner.released) != 3 {
+			t.Fatalf("inner retryer gave %d tokens and got %d back, want 3 and 3", inner.given, len(inner.released))
+		}
+		if inner.released[0] != nil || inner.released[1] == nil || inner.released[2] != nil {
+			t.Errorf("inner retryer was told %v; want only the KMSInternalException", inner.released)
+		}
+	})
+}
+
+func TestATokenIsGivenBackWhenTheWaitIsCanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := &countingRetryer{}
+		r := NewRetryer(inner, NewLimiter(0.001), 3, time.Hour)
+		if _, err := r.GetAttemptToken(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := r.GetAttemptToken(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("GetAttemptToken = %v, want the deadline", err)
+		}
+		if inner.given-len(inner.released) != 1 {
+			t.Errorf("inner retryer gave %d tokens and got %d back; only the first attempt is under way", inner.given, len(inner.released))
+		}
+	})
+}
