@@ -193,7 +193,9 @@ func (e evidence) judge() Verdict {
 	default:
 		v = e.unused(until)
 	}
-	v.Until = until
+	if v.Class != Unknown {
+		v.Until = until
+	}
 	return v
 }
 
