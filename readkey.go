@@ -252,14 +252,18 @@ func (k *keyRead) grants() {
 		return
 	}
 	grants := []Grant{}
+	seen := map[string]bool{} // pages shift when grants are made meanwhile
 	err := pages(func(marker *string) (*string, bool, error) {
 		out, _, err := call(k.ctx, k.targetRun, k.where, opListGrants, k.target.Client.ListGrants,
 			&kms.ListGrantsInput{KeyId: &k.f.ARN, Limit: aws.Int32(100), Marker: marker})
 		if err != nil {
 			return nil, false, err
 		}
-		for _, g := range out.Grants {
-			grants = append(grants, grantOf(g))
+		for _, entry := range out.Grants {
+			if g := grantOf(entry); g.ID == "" || !seen[g.ID] {
+				seen[g.ID] = true
+				grants = append(grants, g)
+			}
 		}
 		return out.NextMarker, out.Truncated, nil
 	})

@@ -202,8 +202,9 @@ func (t *targetRun) listAliases(ctx context.Context) {
 		}
 		return out.NextMarker, out.Truncated, nil
 	})
-	for _, names := range t.aliases {
+	for id, names := range t.aliases {
 		slices.Sort(names)
+		t.aliases[id] = slices.Compact(names) // pages shift when aliases are made meanwhile
 	}
 }
 

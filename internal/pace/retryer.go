@@ -2,6 +2,7 @@ package pace
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -96,15 +97,23 @@ func (r *Retryer) IsErrorRetryable(err error) bool {
 	}
 }
 
-// RetryDelay is nothing after a throttle, since the limiter spaces attempts;
-// otherwise the inner retryer's, which must not count throttled attempts into
-// its exponent.
+// RetryDelay after a throttle doubles from firstDelay to longestDelay, give or
+// take half, before the attempt queues for its slot again: an operation with a
+// quota of hundreds a second must not knock hundreds of times at a closed door.
+// After other failures it is the inner retryer's, which must not count throttled
+// attempts into its exponent.
 func (r *Retryer) RetryDelay(attempt int, err error) (time.Duration, error) {
 	if fault.Throttle(err) {
-		return 0, nil
+		d := min(longestDelay, firstDelay<<min(r.slowed, 16))
+		return d/2 + rand.N(d), nil
 	}
 	return r.Retryer.RetryDelay(max(0, attempt-r.slowed), err)
 }
+
+const (
+	firstDelay   = 25 * time.Millisecond
+	longestDelay = 5 * time.Second
+)
 
 // GetRetryToken costs nothing of the retry quota after a throttle.
 func (r *Retryer) GetRetryToken(ctx context.Context, err error) (func(error) error, error) {
