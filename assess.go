@@ -29,7 +29,7 @@ func (a Assessment) Retirable() bool {
 	default:
 		return false
 	}
-	if f.Account() == "" || a.Holds == nil || f.MultiRegion() && (f.Metadata == nil || f.Metadata.MultiRegion == nil) {
+	if f.Account() == "" || a.Holds == nil || f.MultiRegion() && !placed(f) {
 		return false
 	}
 	again := Classify(f, Policy{Window: time.Duration(v.WindowDays) * day, AsOf: v.Until})
@@ -37,8 +37,7 @@ func (a Assessment) Retirable() bool {
 		return false
 	}
 	holding := func(h Hold) bool { return h.Kind != Advice }
-	blocking := func(h Hold) bool { return h.Kind == Block }
-	return !slices.ContainsFunc(a.Holds, holding) && !slices.ContainsFunc(keyHolds(f, v), blocking)
+	return !slices.ContainsFunc(a.Holds, holding) && !slices.ContainsFunc(keyHolds(f, v), holding)
 }
 
 // assessmentJSON is the flat form. What can be derived from the rest is written

@@ -365,6 +365,9 @@ func contradiction(f Finding) string {
 		return fmt.Sprintf("GetKeyLastUsage says created at %s, DescribeKey says %s", stamp(lu.Created), stamp(f.Metadata.Created))
 	}
 	for _, r := range f.History {
+		if (r.First == nil) != (r.Last == nil) {
+			return r.Source + " shows a first use without a last, or a last without a first"
+		}
 		for _, ev := range []*Event{r.First, r.Last} {
 			switch {
 			case ev == nil:

@@ -29,7 +29,8 @@ type Record struct {
 	Source string `json:"source"`
 	// Coverage is where "none seen" holds. Empty: nowhere.
 	Coverage []Coverage `json:"coverage"`
-	// First and Last successful tracked operation seen; nil: none seen.
+	// First and Last successful tracked operation seen, the same event if only one
+	// is known. Both nil: none seen; one of them nil contradicts itself.
 	First *Event `json:"first,omitempty"`
 	Last  *Event `json:"last,omitempty"`
 	// Refusals are tracked operations and CreateGrant that failed because the
@@ -71,7 +72,7 @@ func covered(f Finding, start, end time.Time) bool {
 	var spans []Coverage
 	for _, r := range f.History {
 		for _, c := range r.Coverage {
-			if c.Account == f.Account() && c.Region == f.Region() && len(c.BlindSpots) == 0 && c.To.After(c.From) {
+			if c.Account == f.Account() && c.Region == f.Region() && len(c.BlindSpots) == 0 && !c.From.IsZero() && c.To.After(c.From) {
 				spans = append(spans, c)
 			}
 		}

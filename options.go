@@ -92,7 +92,7 @@ func (o InspectOptions) resolve() (InspectOptions, error) {
 		return o, invalid("Quotas and Pacer are both set; give the quotas to NewPacer")
 	}
 	for i, h := range o.History {
-		if h == nil {
+		if isNil(h) {
 			return o, invalid("History[%d] is nil", i)
 		}
 	}

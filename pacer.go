@@ -30,16 +30,19 @@ var defaultQuotas = Quotas{
 	opListRotations: 100,
 }
 
-// maxQuota is far above what AWS grants anyone: more is a slip of the keyboard.
-const maxQuota = 1e6
+// Quotas below and above are a slip of the keyboard: AWS grants neither.
+const (
+	minQuota = 0.001
+	maxQuota = 1e6
+)
 
 func (q Quotas) validate() error {
 	for _, op := range slices.Sorted(maps.Keys(q)) {
 		if _, known := defaultQuotas[op]; !known {
 			return invalid("quota for %q: inspecting does not call it", op)
 		}
-		if r := q[op]; math.IsNaN(r) || r <= 0 || r > maxQuota {
-			return invalid("quota for %s: %v requests a second; want more than 0 and at most %v", op, r, maxQuota)
+		if r := q[op]; math.IsNaN(r) || r < minQuota || r > maxQuota {
+			return invalid("quota for %s: %v requests a second; want %v to %v", op, r, minQuota, maxQuota)
 		}
 	}
 	return nil
@@ -55,7 +58,8 @@ func (q Quotas) of(op string) float64 {
 // Pacer keeps attempts under the request quotas: one pace for each account,
 // Region and operation, slowed down by throttling and recovering from it. AWS
 // counts every attempt of every caller of an account, so calls that may overlap
-// in time should share one. It is safe for concurrent use.
+// in time should share one. It is safe for concurrent use. The zero value has
+// AWS's default quotas.
 type Pacer struct {
 	quotas Quotas
 
@@ -68,7 +72,7 @@ type lane struct{ account, region, op string }
 // NewPacer returns a Pacer for the quotas; nil means AWS's defaults. Quotas that
 // cannot be meant are reported by the first call that uses the pacer.
 func NewPacer(q Quotas) *Pacer {
-	return &Pacer{quotas: maps.Clone(q), lanes: map[lane]*pace.Limiter{}}
+	return &Pacer{quotas: maps.Clone(q)}
 }
 
 func (p *Pacer) limiter(account, region, op string) *pace.Limiter {
@@ -77,6 +81,9 @@ func (p *Pacer) limiter(account, region, op string) *pace.Limiter {
 	k := lane{account, region, op}
 	l := p.lanes[k]
 	if l == nil {
+		if p.lanes == nil {
+			p.lanes = map[lane]*pace.Limiter{}
+		}
 		l = pace.NewLimiter(p.quotas.of(op))
 		p.lanes[k] = l
 	}

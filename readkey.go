@@ -139,14 +139,14 @@ func metadataOf(arn string, m *types.KeyMetadata) (*Metadata, error) {
 	switch {
 	case m == nil:
 		return nil, malformedError("no KeyMetadata")
-	case m.Arn != nil && *m.Arn != arn:
-		return nil, malformedError(fmt.Sprintf("KeyMetadata is of another key, %s", *m.Arn))
+	case m.Arn != nil && *m.Arn != arn || !names(m.KeyId, arn):
+		return nil, malformedError(fmt.Sprintf("KeyMetadata is of another key, %s %s", aws.ToString(m.KeyId), aws.ToString(m.Arn)))
 	case m.CreationDate == nil || m.CreationDate.IsZero():
 		return nil, malformedError("KeyMetadata has no CreationDate")
 	case m.KeyState == "":
 		return nil, malformedError("KeyMetadata has no KeyState")
-	case m.KeyManager == "":
-		return nil, malformedError("KeyMetadata has no KeyManager")
+	case m.KeyManager == "" || m.KeySpec == "" || m.KeyUsage == "" || m.Origin == "":
+		return nil, malformedError("KeyMetadata lacks KeyManager, KeySpec, KeyUsage or Origin")
 	case aws.ToBool(m.MultiRegion) && m.MultiRegionConfiguration == nil:
 		return nil, malformedError("KeyMetadata of a multi-Region key has no MultiRegionConfiguration")
 	}
@@ -199,7 +199,7 @@ func (k *keyRead) lastUsage() {
 		} else if served, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok && served.Before(asked) {
 			asked = served
 		}
-		k.f.LastUsage, err = lastUsageOf(k.id, out, asked)
+		k.f.LastUsage, err = lastUsageOf(k.f.ARN, out, asked)
 	}
 	if err != nil {
 		k.gap(opLastUsage, err)
@@ -209,9 +209,9 @@ func (k *keyRead) lastUsage() {
 // lastUsageOf takes an answer as it is documented and nothing less: what is
 // missing is never read as "not used".
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_GetKeyLastUsage.html
-func lastUsageOf(id string, out *kms.GetKeyLastUsageOutput, asked time.Time) (*LastUsage, error) {
+func lastUsageOf(arn string, out *kms.GetKeyLastUsageOutput, asked time.Time) (*LastUsage, error) {
 	switch {
-	case out.KeyId != nil && *out.KeyId != id && !sameKey(*out.KeyId, id):
+	case !names(out.KeyId, arn):
 		return nil, malformedError("the answer is of another key, " + *out.KeyId)
 	case out.TrackingStartDate == nil || out.TrackingStartDate.IsZero():
 		return nil, malformedError("no TrackingStartDate")
@@ -240,10 +240,11 @@ func lastUsageOf(id string, out *kms.GetKeyLastUsageOutput, asked time.Time) (*L
 	return lu, nil
 }
 
-// sameKey compares a key ID with what may be the key's ARN.
-func sameKey(got, id string) bool {
-	p, ok := keyarn.Parse(got)
-	return ok && p.ID == id
+// names tells whether an answer's KeyId may stand for the key: its ID or its ARN,
+// or nothing said. Members of a multi-Region set share the ID, not the ARN.
+func names(keyID *string, arn string) bool {
+	p, _ := keyarn.Parse(arn)
+	return keyID == nil || *keyID == p.ID || *keyID == arn
 }
 
 func (k *keyRead) grants() {
@@ -256,6 +257,9 @@ func (k *keyRead) grants() {
 	err := pages(func(marker *string) (*string, bool, error) {
 		out, _, err := call(k.ctx, k.targetRun, k.where, opListGrants, k.target.Client.ListGrants,
 			&kms.ListGrantsInput{KeyId: &k.f.ARN, Limit: aws.Int32(100), Marker: marker})
+		if err == nil && out.Grants == nil {
+			err = absent("Grants")
+		}
 		if err != nil {
 			return nil, false, err
 		}
@@ -317,6 +321,9 @@ func (k *keyRead) tags() {
 	err := pages(func(marker *string) (*string, bool, error) {
 		out, _, err := call(k.ctx, k.targetRun, k.where, opListTags, k.target.Client.ListResourceTags,
 			&kms.ListResourceTagsInput{KeyId: &k.f.ARN, Limit: aws.Int32(50), Marker: marker})
+		if err == nil && out.Tags == nil {
+			err = absent("Tags")
+		}
 		if err != nil {
 			return nil, false, err
 		}
@@ -348,6 +355,9 @@ func (k *keyRead) rotations() {
 	err := pages(func(marker *string) (*string, bool, error) {
 		out, _, err := call(k.ctx, k.targetRun, k.where, opListRotations, k.target.Client.ListKeyRotations,
 			&kms.ListKeyRotationsInput{KeyId: &k.f.ARN, Limit: aws.Int32(1000), Marker: marker})
+		if err == nil && out.Rotations == nil {
+			err = absent("Rotations")
+		}
 		if err != nil {
 			return nil, false, err
 		}

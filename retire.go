@@ -367,7 +367,7 @@ func holdPublicHalf(f Finding, v Verdict) []Hold {
 	}
 	// The public half is the same in all Regions of a set, whose events are not
 	// here, and of imported material it was known before KMS saw any of it.
-	if v.Class == Unused && !f.MultiRegion() && m.Origin != types.OriginTypeExternal && publicKeyNeverRead(f) {
+	if v.Class == Unused && !f.MultiRegion() && m.Origin == types.OriginTypeAwsKms && publicKeyNeverRead(f) {
 		return nil
 	}
 	return []Hold{{Code: PublicHalf, Kind: Clearable, Text: "whoever has its public key can go on encrypting outside KMS, unseen",

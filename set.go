@@ -95,7 +95,7 @@ func assemble(findings []Finding) map[setID]*builtSet {
 		for _, arn := range append([]string{m.Primary}, m.Replicas...) {
 			members[id][arn] = true
 		}
-		if m.Role != role(f.ARN, m) || m.Replicas == nil {
+		if !placed(f) {
 			primaries[id][""] = true // it contradicts itself, or lost a part
 		}
 	}
@@ -113,6 +113,16 @@ func assemble(findings []Finding) map[setID]*builtSet {
 		}
 	}
 	return sets
+}
+
+// placed tells whether a member says what it is in its set, without
+// contradicting itself.
+func placed(f Finding) bool {
+	if f.Metadata == nil || f.Metadata.MultiRegion == nil {
+		return false
+	}
+	m := f.Metadata.MultiRegion
+	return m.Primary != "" && m.Role != "" && m.Role == role(f.ARN, m) && m.Replicas != nil
 }
 
 // role is what a key must be by the ARNs of its own set.

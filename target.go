@@ -128,6 +128,9 @@ func (t *targetRun) listKeys(ctx context.Context) error {
 	err := pages(func(marker *string) (*string, bool, error) {
 		out, _, err := call(ctx, t, t.where, opListKeys, t.target.Client.ListKeys,
 			&kms.ListKeysInput{Limit: aws.Int32(1000), Marker: marker})
+		if err == nil && out.Keys == nil {
+			err = absent("Keys")
+		}
 		if err != nil {
 			return nil, false, err
 		}
@@ -191,6 +194,9 @@ func (t *targetRun) listAliases(ctx context.Context) {
 	t.noAlias = pages(func(marker *string) (*string, bool, error) {
 		out, _, err := call(ctx, t, where, opListAliases, t.target.Client.ListAliases,
 			&kms.ListAliasesInput{Limit: aws.Int32(100), Marker: marker})
+		if err == nil && out.Aliases == nil {
+			err = absent("Aliases")
+		}
 		if err != nil {
 			return nil, false, err
 		}
@@ -228,6 +234,13 @@ func pages(fetch func(marker *string) (next *string, truncated bool, err error))
 		seen[*next] = true
 		marker = next
 	}
+}
+
+// absent is a page without its list. KMS writes an empty list as [], which the
+// SDK keeps apart from none: an answer that is no answer, as a proxy may give
+// one, must not read as "no grants".
+func absent(list string) error {
+	return malformedError("no " + list + ", not even an empty list")
 }
 
 // call makes one paced call and returns the answer and when it was asked for,

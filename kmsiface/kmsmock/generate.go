@@ -22,7 +22,9 @@
 //     some on every call.
 //   - Mocks ignore option functions, so nothing is paced and no test sleeps.
 //   - For AWS's answer to a key without a record, return a non-nil
-//     KeyLastUsageData that is empty, as above: that is what the SDK decodes.
+//     KeyLastUsageData that is empty, as above; for an empty list, a list that is
+//     empty and not nil. That is what the SDK decodes, and package usage takes
+//     what is absent for unread.
 //
 // A mock has no state. To test against a KMS that remembers what was done to
 // it, pages, throttles and fails, use package kmsfake.
