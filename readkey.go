@@ -2,6 +2,7 @@ package usage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -366,10 +367,11 @@ func (k *keyRead) rotations() {
 		}
 		return out.NextMarker, out.Truncated, nil
 	})
+	_, notThisKind := errors.AsType[*types.UnsupportedOperationException](err)
 	switch {
 	case err == nil:
 		k.f.Rotations = rotations
-	case fault.Of(k.ctx, err) == fault.Unsupported: // not for this kind of key
+	case notThisKind:
 	default:
 		if len(rotations) > 0 {
 			k.f.Rotations = rotations

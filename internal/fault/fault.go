@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/aws/smithy-go"
 )
@@ -45,14 +46,16 @@ var codes = map[string]Code{
 	"NotAuthorized":         Denied,
 	"OptInRequired":         Denied, // the account is not signed up for this Region
 
-	"ExpiredTokenException":       Unauthenticated,
-	"ExpiredToken":                Unauthenticated,
-	"IncompleteSignature":         Unauthenticated,
-	"InvalidClientTokenId":        Unauthenticated,
-	"InvalidSignatureException":   Unauthenticated,
-	"MissingAuthenticationToken":  Unauthenticated,
-	"RequestExpired":              Unauthenticated,
-	"UnrecognizedClientException": Unauthenticated,
+	"ExpiredTokenException":               Unauthenticated,
+	"ExpiredToken":                        Unauthenticated,
+	"IncompleteSignature":                 Unauthenticated,
+	"IncompleteSignatureException":        Unauthenticated,
+	"InvalidClientTokenId":                Unauthenticated,
+	"InvalidSignatureException":           Unauthenticated,
+	"MissingAuthenticationToken":          Unauthenticated,
+	"MissingAuthenticationTokenException": Unauthenticated,
+	"RequestExpired":                      Unauthenticated,
+	"UnrecognizedClientException":         Unauthenticated,
 
 	"Throttling":                             Throttled,
 	"ThrottlingException":                    Throttled,
@@ -126,11 +129,19 @@ func Of(ctx context.Context, err error) Code {
 			return Denied
 		}
 	}
+	if strings.Contains(err.Error(), noIdentity) {
+		return Unauthenticated
+	}
 	if isConnection(err) {
 		return Unavailable
 	}
 	return Other
 }
+
+// noIdentity begins what the SDK says when no credentials could be had, for
+// which it has no type. It comes before the look at connections: a provider that
+// waited for an instance's metadata in vain timed out too.
+const noIdentity = "get identity: "
 
 // Throttle tells whether err is a refusal for exceeding a request quota.
 func Throttle(err error) bool { return Of(context.Background(), err) == Throttled }
