@@ -2,6 +2,7 @@ package usage
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -40,6 +41,39 @@ type Record struct {
 	// PublicKey is the last GetPublicKey seen: the public half of the key works
 	// outside KMS without a trace. Nil: none seen.
 	PublicKey *Event `json:"publicKey,omitempty"`
+
+	// What a source that sees every event counts besides; others leave it empty.
+
+	// Operations counts the calls seen per operation, failed ones included.
+	Operations map[string]int `json:"operations,omitempty"`
+	// Errors counts the failed calls per error code.
+	Errors map[string]int `json:"errors,omitempty"`
+	// Services counts the calls per AWS service on whose behalf they were made;
+	// calls that a principal made directly are not among them.
+	Services map[string]int `json:"services,omitempty"`
+	// Contexts are pairs of encryption contexts, in order of key and value. Values
+	// may tell more than a log should hold.
+	Contexts []ContextSeen `json:"contexts,omitempty"`
+	// Dropped is what was seen and is not listed above, since a source's memory
+	// is bounded.
+	Dropped Dropped `json:"dropped,omitzero"`
+}
+
+// ContextSeen is one pair of an encryption context and how many calls bore it.
+type ContextSeen struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+	Count int    `json:"count"`
+}
+
+// Dropped counts calls whose refusal, operation, error code, service or pair of
+// an encryption context is not listed in a [Record]. Zero: all are.
+type Dropped struct {
+	Refusals   int `json:"refusals,omitempty"`
+	Operations int `json:"operations,omitempty"`
+	Errors     int `json:"errors,omitempty"`
+	Services   int `json:"services,omitempty"`
+	Contexts   int `json:"contexts,omitempty"` // pairs, not calls
 }
 
 // Event is one recorded call.
@@ -48,9 +82,13 @@ type Event struct {
 	Operation string    `json:"operation,omitempty"`
 	EventID   string    `json:"eventId,omitempty"`
 	RequestID string    `json:"requestId,omitempty"`
-	Principal string    `json:"principal,omitempty"` // ARN of the caller
+	Principal string    `json:"principal,omitempty"` // ARN of the caller; where there is none, its principal ID
+	Role      string    `json:"role,omitempty"`      // ARN of the role or user that issued the caller's session
 	InvokedBy string    `json:"invokedBy,omitempty"` // service on whose behalf
+	SourceIP  string    `json:"sourceIp,omitempty"`  // IP address, or the name of a service
 	ErrorCode string    `json:"errorCode,omitempty"` // empty: it succeeded
+	// Context is the encryption context. Nil: none, or not known.
+	Context map[string]string `json:"context,omitempty"`
 }
 
 // Coverage is a stretch of time for which a source saw every event of an
@@ -89,7 +127,8 @@ func covered(f Finding, start, end time.Time) bool {
 	return !start.Before(end)
 }
 
-// empty tells that a record holds neither events nor coverage.
+// empty tells that a record holds nothing but, perhaps, the name of its source.
 func (r Record) empty() bool {
-	return len(r.Coverage) == 0 && r.First == nil && r.Last == nil && len(r.Refusals) == 0 && r.PublicKey == nil
+	r.Source = ""
+	return reflect.ValueOf(r).IsZero()
 }

@@ -31,8 +31,8 @@ type InspectOptions struct {
 	// Patience is how long one call may go on being throttled before it becomes
 	// a gap. Zero: 15 minutes. At most 24 hours.
 	Patience time.Duration
-	// Progress is called after every key, after the listing and when the pace
-	// changes; never concurrently within a range, from any goroutine. It must be
+	// Progress is called after every key, after the listing and after every
+	// throttled attempt; never concurrently within a range, from any goroutine. It must be
 	// quick, and must not break the range. Nil: nobody is told.
 	Progress func(Progress)
 	// Logger is told what goes wrong and how fast it goes. Nil: silence. No log

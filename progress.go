@@ -17,7 +17,8 @@ type Progress struct {
 	Throttled int
 	// Rate is the present pace of last-usage calls, per second.
 	Rate float64
-	// Left is how long the rest will take at that pace; zero until Complete.
+	// Left is how long the rest will take at that pace; zero until Complete, and
+	// where last usage is not read.
 	Left time.Duration
 	// Unpaced tells that the client drops the option functions of its calls, as
 	// mocks do and a decorator must not: nothing is paced.

@@ -103,9 +103,9 @@ func (t *targetRun) report() {
 	if t.Progress == nil {
 		return
 	}
-	listed, complete := t.keys.state()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	listed, complete := t.keys.state() // under the lock: reports come in order
 	p := Progress{
 		Account: t.where.account, Region: t.where.region,
 		Listed: listed, Complete: complete, Done: t.read, Unpaced: t.unpaced,
@@ -113,9 +113,18 @@ func (t *targetRun) report() {
 	s := t.Pacer.limiter(t.where.account, t.where.region, opLastUsage).State()
 	p.Throttled, p.Rate = s.Throttled, s.Rate
 	if complete {
-		p.Left = time.Duration(float64(p.Listed-p.Done) / s.Rate * float64(time.Second))
+		p.Left = t.expected(p.Listed-p.Done, s.Rate)
 	}
 	t.Progress(p)
+}
+
+// expected is how long keys take at a rate of last-usage calls; without those
+// calls there is nothing to wait for.
+func (t *targetRun) expected(keys int, rate float64) time.Duration {
+	if t.Readings.NoLastUsage {
+		return 0
+	}
+	return time.Duration(float64(keys) / rate * float64(time.Second))
 }
 
 // listKeys fills the queue. Entries that name no key are an error at the end:
@@ -160,7 +169,7 @@ func (t *targetRun) listKeys(ctx context.Context) error {
 		total := t.keys.total()
 		rate := t.Pacer.limiter(t.where.account, t.where.region, opLastUsage).State().Rate
 		t.log.Info("listed", "account", t.where.account, "region", t.where.region, "keys", total,
-			"expected", time.Duration(float64(total)/rate*float64(time.Second)).Round(time.Second))
+			"expected", t.expected(total, rate).Round(time.Second))
 	}
 	return err
 }
@@ -250,10 +259,13 @@ func call[In, Out any](ctx context.Context, t *targetRun, where lane, op string,
 ) (*Out, time.Time, error) {
 	var retryer *pace.Retryer
 	limiter := t.Pacer.limiter(where.account, where.region, op)
-	before := limiter.State().Throttled
+	throttled := func() {
+		t.log.Debug("throttled", "account", where.account, "region", where.region, "op", op, "rate", limiter.State().Rate)
+		t.report()
+	}
 	asked := time.Now()
 	out, err := method(ctx, in, func(o *kms.Options) {
-		retryer = pace.NewRetryer(o.Retryer, limiter, t.Attempts, t.Patience)
+		retryer = pace.NewRetryer(o.Retryer, limiter, t.Attempts, t.Patience, throttled)
 		o.Retryer = retryer
 	})
 	if ctx.Err() != nil && err != nil {
@@ -269,9 +281,6 @@ func call[In, Out any](ctx context.Context, t *targetRun, where lane, op string,
 		t.warnUnpaced(where, op)
 	} else {
 		asked = retryer.Sent()
-	}
-	if after := limiter.State(); after.Throttled > before {
-		t.log.Debug("throttled", "account", where.account, "region", where.region, "op", op, "rate", after.Rate)
 	}
 	return out, asked, nil
 }

@@ -24,6 +24,7 @@ type Retryer struct {
 	limiter  *Limiter
 	attempts int           // for failures other than throttling
 	patience time.Duration // for throttling
+	onSlowed func()        // told of each throttle; may be nil
 
 	first  time.Time // when the first attempt was sent
 	sent   time.Time // when the latest was
@@ -31,9 +32,10 @@ type Retryer struct {
 	slowed int       // attempts that were throttled
 }
 
-// NewRetryer wraps inner for one call.
-func NewRetryer(inner aws.Retryer, l *Limiter, attempts int, patience time.Duration) *Retryer {
-	return &Retryer{Retryer: inner, limiter: l, attempts: attempts, patience: patience}
+// NewRetryer wraps inner for one call. If throttled is not nil it is called after
+// each throttled attempt.
+func NewRetryer(inner aws.Retryer, l *Limiter, attempts int, patience time.Duration, throttled func()) *Retryer {
+	return &Retryer{Retryer: inner, limiter: l, attempts: attempts, patience: patience, onSlowed: throttled}
 }
 
 // Sent returns when the latest attempt was sent, in local time: zero if none
@@ -87,6 +89,9 @@ func (r *Retryer) IsErrorRetryable(err error) bool {
 	case fault.Throttled:
 		r.slowed++
 		r.limiter.Throttled()
+		if r.onSlowed != nil {
+			r.onSlowed()
+		}
 		return time.Since(r.first) < r.patience
 	case fault.Unavailable, fault.Malformed:
 		r.failed++

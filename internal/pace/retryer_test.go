@@ -20,7 +20,7 @@ var (
 
 func TestThrottlesAreRetriedUntilPatienceRunsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := NewRetryer(retry.NewStandard(), NewLimiter(5), 3, time.Minute)
+		r := NewRetryer(retry.NewStandard(), NewLimiter(5), 3, time.Minute, nil)
 		tries := 0
 		for {
 			release, err := r.GetAttemptToken(t.Context())
@@ -49,7 +49,7 @@ func TestThrottlesAreRetriedUntilPatienceRunsOut(t *testing.T) {
 
 func TestOtherFailuresAreCountedApartFromThrottles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := NewRetryer(retry.NewStandard(), NewLimiter(5), 3, time.Hour)
+		r := NewRetryer(retry.NewStandard(), NewLimiter(5), 3, time.Hour, nil)
 		var got []bool
 		for _, err := range []error{throttle, internal, throttle, throttle, internal, throttle, internal} {
 			if _, e := r.GetAttemptToken(t.Context()); e != nil {
@@ -67,14 +67,14 @@ func TestOtherFailuresAreCountedApartFromThrottles(t *testing.T) {
 }
 
 func TestADenialIsFinal(t *testing.T) {
-	r := NewRetryer(retry.NewStandard(), NewLimiter(5), 3, time.Hour)
+	r := NewRetryer(retry.NewStandard(), NewLimiter(5), 3, time.Hour, nil)
 	if r.IsErrorRetryable(denied) {
 		t.Error("AccessDeniedException would be tried again")
 	}
 }
 
 func TestAnAnswerThatCannotBeDecodedIsAskedForAgain(t *testing.T) {
-	r := NewRetryer(retry.NewStandard(), NewLimiter(5), 3, time.Hour)
+	r := NewRetryer(retry.NewStandard(), NewLimiter(5), 3, time.Hour, nil)
 	if !r.IsErrorRetryable(&smithy.DeserializationError{Err: errors.New("half a body")}) {
 		t.Error("a malformed answer would not be tried again; it was a read")
 	}
@@ -95,7 +95,7 @@ func (c *countingRetryer) GetAttemptToken(context.Context) (func(error) error, e
 func TestTheInnerRetryerGetsItsTokensBackAndIsToldOfNoThrottle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := &countingRetryer{}
-		r := NewRetryer(inner, NewLimiter(5), 3, time.Hour)
+		r := NewRetryer(inner, NewLimiter(5), 3, time.Hour, nil)
 		for _, err := range []error{throttle, internal, nil} {
 			release, e := r.GetAttemptToken(t.Context())
 			if e != nil {
@@ -115,7 +115,7 @@ func TestTheInnerRetryerGetsItsTokensBackAndIsToldOfNoThrottle(t *testing.T) {
 func TestATokenIsGivenBackWhenTheWaitIsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := &countingRetryer{}
-		r := NewRetryer(inner, NewLimiter(0.001), 3, time.Hour)
+		r := NewRetryer(inner, NewLimiter(0.001), 3, time.Hour, nil)
 		if _, err := r.GetAttemptToken(t.Context()); err != nil {
 			t.Fatal(err)
 		}
