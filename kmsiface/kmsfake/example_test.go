@@ -1,0 +1,71 @@
+package kmsfake_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"github.com/kmsusage/usage/kmsiface/kmsfake"
+)
+
+// A key is used, and KMS tells so an hour later.
+func Example() {
+	ctx := context.Background()
+	clock := kmsfake.NewClock(time.Date(2026, time.August, 1, 12, 0, 0, 0, time.UTC))
+	srv := kmsfake.New(func(o *kmsfake.Options) {
+		o.Now = clock.Now
+		o.Lag = time.Hour
+	})
+	arn := srv.MustAddKey(kmsfake.Key{
+		Account: "111122223333", Region: "us-east-1",
+		Created: time.Date(2024, time.March, 29, 0, 0, 0, 0, time.UTC),
+		Aliases: []string{"payments"},
+	})
+
+	client := srv.Client("111122223333", "us-east-1") // a real *kms.Client
+	if _, err := client.Encrypt(ctx, &kms.EncryptInput{KeyId: &arn, Plaintext: []byte("hello")}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for range 2 {
+		out, err := client.GetKeyLastUsage(ctx, &kms.GetKeyLastUsageInput{KeyId: &arn})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if use := out.KeyLastUsage; use.Timestamp == nil {
+			fmt.Println("no use since", out.TrackingStartDate.Format(time.DateOnly))
+		} else {
+			fmt.Println(use.Operation, "at", use.Timestamp.UTC().Format(time.DateTime))
+		}
+		clock.Advance(time.Hour)
+	}
+	// Output:
+	// no use since 2026-04-23
+	// Encrypt at 2026-08-01 12:00:00
+}
+
+// The first call fails as KMS itself can.
+func ExampleServer_Inject() {
+	srv := kmsfake.New()
+	srv.Inject(func(c kmsfake.Call) *kmsfake.Fault {
+		if c.Operation == "ListKeys" && c.N == 1 {
+			return kmsfake.InternalFailure()
+		}
+		return nil
+	})
+	client := srv.Client("111122223333", "us-east-1", func(o *kms.Options) { o.Retryer = aws.NopRetryer{} })
+	for range 2 {
+		_, err := client.ListKeys(context.Background(), &kms.ListKeysInput{})
+		var failure *types.KMSInternalException
+		fmt.Println(errors.As(err, &failure))
+	}
+	// Output:
+	// true
+	// false
+}

@@ -1,0 +1,69 @@
+package kmsfake
+
+import (
+	"net/http"
+	"time"
+)
+
+// Fault is something that goes wrong with a call: see the functions that make
+// one. A Fault is not changed by its use and may serve many calls.
+type Fault struct {
+	delay  time.Duration
+	cut    bool
+	edit   func([]byte) []byte
+	status int
+	err    *apiError
+}
+
+// InternalFailure answers with KMSInternalException and HTTP status 500, which
+// the SDK retries.
+func InternalFailure() *Fault {
+	return &Fault{status: http.StatusInternalServerError, err: fail(codeInternal, "The request was rejected because an internal exception occurred. The request can be retried.")}
+}
+
+// Status answers with the HTTP status and an empty body, as a load balancer
+// before KMS might.
+func Status(status int) *Fault { return &Fault{status: status} }
+
+// Fail answers with the HTTP status, error code and message given.
+func Fail(status int, code, message string) *Fault {
+	return &Fault{status: status, err: &apiError{code: code, message: message}}
+}
+
+// Throttle answers as KMS does when a request quota is used up. It is counted
+// as throttled but takes nothing out of a quota.
+func Throttle() *Fault { return &Fault{status: http.StatusBadRequest, err: throttled()} }
+
+// Cut breaks the connection without an answer. The call has no effect.
+func Cut() *Fault { return &Fault{cut: true} }
+
+// Slow answers rightly, but later by d.
+func Slow(d time.Duration) *Fault { return &Fault{delay: d} }
+
+// Malformed carries the call out and answers with half of the right body.
+func Malformed() *Fault {
+	return Edit(func(body []byte) []byte { return body[:len(body)/2] })
+}
+
+// Edit carries the call out and answers with what fn makes of the right body,
+// which is JSON: for answers that contradict themselves, lack members, or have
+// values that the SDK does not know yet. fn may be called concurrently. The
+// status stays as it is.
+func Edit(fn func(body []byte) []byte) *Fault { return &Fault{edit: fn} }
+
+// Deny answers with AccessDeniedException, as if no identity-based policy
+// allowed the call.
+func Deny() *Fault {
+	return &Fault{status: http.StatusBadRequest, err: &apiError{code: codeAccessDenied}}
+}
+
+// After returns a fault that does the same, later by d.
+func (f *Fault) After(d time.Duration) *Fault {
+	g := *f
+	g.delay += d
+	return &g
+}
+
+func throttled() *apiError {
+	return fail(codeThrottling, "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.")
+}

@@ -1,0 +1,389 @@
+package kmsfake
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options configure a server. The zero value of every field is valid.
+type Options struct {
+	// Now drives every date that KMS reports and decides by: creation, last use,
+	// lag, deletion. Nil: time.Now. It drives neither the HTTP Date header, which
+	// would make the SDK correct its clock, nor the request quotas; those follow
+	// time.Now, which in a testing/synctest bubble is the bubble's time.
+	Now func() time.Time
+	// TrackingStart is when KMS began to record the last use of keys. Zero:
+	// 2026-04-23T00:00:00Z. The TrackingStartDate of a key is the later of this
+	// and its creation.
+	TrackingStart time.Time
+	// Lag is the time before a use shows in GetKeyLastUsage. Zero: none. AWS
+	// says that it can take up to an hour.
+	Lag time.Duration
+	// Quotas are requests per second for each account, Region and operation.
+	// Nil: [DefaultQuotas]. An operation that is missing, or whose quota is not
+	// positive, is not limited.
+	Quotas map[string]float64
+	// Shape is how quotas are counted. Zero: TokenBucket.
+	Shape Shape
+	// Latency is called once for every call, concurrently, and says how long the
+	// call takes before it is counted against its quota. Nil: no time.
+	Latency func() time.Duration
+	// DisabledWhenPending chooses between the two errors that AWS documents for
+	// using a key that is pending deletion: DisabledException instead of
+	// KMSInvalidStateException.
+	DisabledWhenPending bool
+	// Seed varies the identifiers and symmetric key material the server makes
+	// up. Servers with the same seed make up the same in the same order.
+	Seed uint64
+	// Record is the number of latest calls that [Server.Events] returns. Zero:
+	// none.
+	Record int
+}
+
+// defaultTrackingStart is the tracking start that AWS's published answers show.
+var defaultTrackingStart = time.Date(2026, time.April, 23, 0, 0, 0, 0, time.UTC)
+
+// Server is an AWS KMS in memory. It is an [http.Handler] and safe for
+// concurrent use. Make one with [New].
+type Server struct {
+	now                 func() time.Time
+	trackingStart       time.Time
+	lag                 time.Duration
+	latency             func() time.Duration
+	disabledWhenPending bool
+
+	ids    *entropy
+	quotas *quotas
+	stats  stats
+	events events
+	calls  atomic.Int64
+	hooks  atomic.Pointer[hooks]
+	hookMu sync.Mutex
+
+	// mu guards what follows and all that hangs on it, the uses of keys and the
+	// making of asymmetric key pairs apart.
+	mu         sync.RWMutex
+	stores     map[scope]*store
+	principals map[string]principal
+}
+
+// hooks are the functions that a test puts into the way of calls.
+type hooks struct {
+	inject func(Call) *Fault
+	deny   func(Call) bool
+}
+
+// New returns a server without keys.
+func New(optFns ...func(*Options)) *Server {
+	var o Options
+	for _, fn := range optFns {
+		fn(&o)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.TrackingStart.IsZero() {
+		o.TrackingStart = defaultTrackingStart
+	}
+	if o.Quotas == nil {
+		o.Quotas = DefaultQuotas()
+	}
+	rates := make(map[string]float64, len(o.Quotas))
+	maps.Copy(rates, o.Quotas)
+	s := &Server{
+		now:                 o.Now,
+		trackingStart:       o.TrackingStart,
+		lag:                 o.Lag,
+		latency:             o.Latency,
+		disabledWhenPending: o.DisabledWhenPending,
+		ids:                 newEntropy(o.Seed),
+		quotas:              newQuotas(o.Shape, rates),
+		stores:              map[scope]*store{},
+		principals:          map[string]principal{},
+	}
+	s.events.ring = make([]Event, max(0, o.Record))
+	s.hooks.Store(&hooks{})
+	return s
+}
+
+// Inject lets fn choose a fault for every call; nil means none. It replaces the
+// function set before, and a nil fn removes it. fn is called concurrently, and
+// before the call has any effect.
+//
+// A call passes, in this order: its latency, its request quota, the injected
+// fault, [Server.Deny], and the operation itself. A call refused for its quota
+// takes nothing out of it.
+func (s *Server) Inject(fn func(Call) *Fault) {
+	s.hookMu.Lock()
+	defer s.hookMu.Unlock()
+	h := *s.hooks.Load()
+	h.inject = fn
+	s.hooks.Store(&h)
+}
+
+// Deny makes the calls for which fn returns true fail with
+// AccessDeniedException, as when no identity-based policy allows them. It
+// replaces the function set before, and a nil fn removes it. fn is called
+// concurrently.
+func (s *Server) Deny(fn func(Call) bool) {
+	s.hookMu.Lock()
+	defer s.hookMu.Unlock()
+	h := *s.hooks.Load()
+	h.deny = fn
+	s.hooks.Store(&h)
+}
+
+// Call is a call as the functions given to [Server.Inject] and [Server.Deny]
+// see it.
+type Call struct {
+	Account   string // of the caller
+	Region    string
+	Operation string
+	// KeyID is the key as the request names it: an ID, ARN or alias; empty if
+	// it names none. Of ReEncrypt it is the destination key.
+	KeyID string
+	// KeyARN is the ARN of that key, or of the one that the ciphertext was
+	// encrypted under; empty if there is none such.
+	KeyARN    string
+	Principal string    // ARN of the caller
+	Time      time.Time // by the clock of KMS
+	N         int       // counts the calls of the server from 1
+}
+
+// call is a call under way.
+type call struct {
+	srv       *Server
+	op        *operation
+	caller    principal
+	account   string // of the caller
+	region    string
+	requestID string
+	eventID   string
+	now       time.Time
+	exclusive bool // holds the lock for writing
+}
+
+func (c *call) scope() scope { return scope{c.account, c.region} }
+
+// used records a successful cryptographic operation on the key.
+func (c *call) used(k *key) {
+	c.srv.recordUse(k, c.op.name, c.now, c.eventID, c.requestID)
+}
+
+// answer is what goes back to the caller.
+type answer struct {
+	status    int
+	body      []byte
+	cut       bool
+	code      string // error code
+	requestID string
+}
+
+const (
+	targetPrefix = "TrentService."
+	contentType  = "application/x-amz-json-1.1"
+	maxBody      = 1 << 20
+)
+
+// ServeHTTP answers one AWS JSON 1.1 request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	a, err := s.serve(r.Context(), r.Method, r.Header, body)
+	if err != nil || a.cut {
+		panic(http.ErrAbortHandler) // the way to close the connection without an answer
+	}
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("X-Amzn-Requestid", a.requestID)
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body)
+}
+
+// serve is the one way into the server. The error is the context's.
+func (s *Server) serve(ctx context.Context, method string, h http.Header, body []byte) (answer, error) {
+	c := &call{srv: s, requestID: s.ids.uuid(), eventID: s.ids.uuid()}
+	info := Call{N: int(s.calls.Add(1))}
+	info.Operation = strings.TrimPrefix(h.Get("X-Amz-Target"), targetPrefix)
+	caller, region, authErr := s.identify(h.Get("Authorization"))
+	c.caller, c.account, c.region = caller, caller.account, region
+	info.Account, info.Region, info.Principal = caller.account, region, caller.arn
+	count := s.stats.of(quotaKey{info.Account, info.Region, info.Operation})
+	count.attempts.Add(1)
+
+	a, kind, err := s.run(ctx, c, &info, method, h, body, authErr)
+	if err != nil {
+		count.faulted.Add(1)
+		return answer{}, err
+	}
+	switch {
+	case kind == faulted && a.code == codeThrottling, kind == ran && a.code == codeThrottling:
+		count.throttled.Add(1)
+	case a.code == codeAccessDenied:
+		count.denied.Add(1)
+	case kind == faulted:
+		count.faulted.Add(1)
+	case a.code != "":
+		count.failed.Add(1)
+	default:
+		count.served.Add(1)
+	}
+	a.requestID = c.requestID
+	s.events.record(Event{Call: info, RequestID: c.requestID, EventID: c.eventID, Code: a.code, Status: a.status})
+	return a, nil
+}
+
+// outcomes of run.
+const (
+	ran     = iota // the operation answered, well or ill
+	faulted        // an injected fault did
+)
+
+func (s *Server) run(ctx context.Context, c *call, info *Call, method string, h http.Header, body []byte, authErr *apiError) (answer, int, error) {
+	c.now = s.now()
+	info.Time = c.now
+	if authErr != nil {
+		return errorAnswer(authErr), ran, nil
+	}
+	op := operations[info.Operation]
+	if op == nil || method != http.MethodPost || !strings.HasPrefix(h.Get("X-Amz-Target"), targetPrefix) {
+		return errorAnswer(fail(codeUnknownOperation, "kmsfake does not implement %s %s", method, h.Get("X-Amz-Target"))), ran, nil
+	}
+	c.op = op
+	in, err := op.decode(body)
+	if err != nil {
+		return errorAnswer(err), ran, nil
+	}
+	s.mu.RLock()
+	info.KeyID, info.KeyARN = c.subject(in)
+	s.mu.RUnlock()
+
+	if s.latency != nil {
+		if err := sleep(ctx, s.latency()); err != nil {
+			return answer{}, ran, err
+		}
+	}
+	if !s.quotas.allow(time.Now(), op.draws(c, in)...) {
+		return errorAnswer(throttled()), ran, nil
+	}
+	hooks := s.hooks.Load()
+	var fault *Fault
+	if hooks.inject != nil {
+		fault = hooks.inject(*info)
+	}
+	if fault != nil {
+		if err := sleep(ctx, fault.delay); err != nil {
+			return answer{}, faulted, err
+		}
+		if a, done := fault.answer(c, *info); done {
+			return a, faulted, nil
+		}
+	}
+	if hooks.deny != nil && hooks.deny(*info) {
+		return errorAnswer(deniedByIdentity(c.caller.arn, op.action(), c.resource(*info))), ran, nil
+	}
+	// The clock is read again: the call may have waited.
+	c.now = s.now()
+	info.Time = c.now
+	a := c.do(in)
+	if fault != nil && fault.edit != nil {
+		a.body = fault.edit(a.body)
+		return a, faulted, nil
+	}
+	return a, ran, nil
+}
+
+// errExclusive is what an operation that only reads answers when it finds that
+// it has to change something: it is run again, alone.
+var errExclusive = errors.New("kmsfake: the operation needs the lock for writing")
+
+// do carries the operation out.
+func (c *call) do(in any) answer {
+	if err := c.op.validate(in); err != nil {
+		return errorAnswer(err)
+	}
+	out, err := c.locked(in, c.op.changes)
+	if errors.Is(err, errExclusive) {
+		out, err = c.locked(in, true)
+	}
+	if err != nil {
+		return errorAnswer(err)
+	}
+	return answer{status: http.StatusOK, body: out}
+}
+
+// locked runs the operation under the lock and encodes its answer there, since
+// that may share what others change.
+func (c *call) locked(in any, exclusive bool) ([]byte, error) {
+	c.exclusive = exclusive
+	if exclusive {
+		c.srv.mu.Lock()
+		defer c.srv.mu.Unlock()
+	} else {
+		c.srv.mu.RLock()
+		defer c.srv.mu.RUnlock()
+	}
+	out, err := c.op.run(c, in)
+	if err != nil {
+		return nil, err
+	}
+	return encode(out), nil
+}
+
+// resource is what an AccessDeniedException names.
+func (c *call) resource(info Call) string {
+	switch {
+	case info.KeyARN != "":
+		return info.KeyARN
+	case info.KeyID != "":
+		return info.KeyID
+	}
+	return "*"
+}
+
+func errorAnswer(err error) answer {
+	var e *apiError
+	if !errors.As(err, &e) {
+		e = fail(codeInternal, "%s", err)
+	}
+	return answer{status: e.status(), body: encodeError(e), code: e.code}
+}
+
+// answer returns what the fault answers; done is false if the call goes on.
+func (f *Fault) answer(c *call, info Call) (a answer, done bool) {
+	switch {
+	case f.cut:
+		return answer{cut: true, code: "Cut"}, true
+	case f.err != nil && f.err.code == codeAccessDenied && f.err.message == "":
+		return errorAnswer(deniedByIdentity(c.caller.arn, c.op.action(), c.resource(info))), true
+	case f.err != nil:
+		return answer{status: f.status, body: encodeError(f.err), code: f.err.code}, true
+	case f.status != 0:
+		return answer{status: f.status, code: http.StatusText(f.status)}, true
+	}
+	return answer{}, false
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
