@@ -28,7 +28,8 @@
 //   - New: not used yet, and too young to judge.
 //   - Unrecorded: older than KMS's tracking of use, which began in April 2026 in
 //     the first Regions, and silent since. Only CloudTrail knows what was before.
-//   - Unknown: not readable, or contradictory. Always held.
+//   - Unknown: not readable, or contradictory. Always held. So are AWS managed
+//     keys, which are not asked for their last use: nobody can retire them.
 //
 // [Holds] lists what stands against retiring a key: blocking, clearable by a
 // probe or the owner, or merely good to know. [Assess] does both for many keys

@@ -12,7 +12,8 @@ import (
 	"github.com/kmsusage/usage/kmsiface"
 )
 
-// Target is one account and Region to inspect.
+// Target is one account and Region to inspect. Several targets must differ in
+// Account or Region as they are given.
 type Target struct {
 	// Account is the twelve-digit account the client's credentials belong to.
 	// Empty: not checked. If the keys listed belong to another account the target
@@ -88,19 +89,16 @@ func validate(targets []Target) error {
 	if len(targets) == 0 {
 		return invalid("no targets")
 	}
-	type place struct{ account, region string }
-	seen := map[place]int{}
 	for i, t := range targets {
 		if isNil(t.Client) {
 			return invalid("target %d (account %q, Region %q): Client is nil", i, t.Account, t.Region)
 		}
-		if len(targets) > 1 && (t.Account == "" || t.Region == "") {
-			return invalid("target %d: Account %q and Region %q must both be given to tell targets apart", i, t.Account, t.Region)
+		for j, other := range targets[:i] {
+			if maySame(t.Account, other.Account) && maySame(t.Region, other.Region) {
+				return invalid("targets %d (account %q, Region %q) and %d (account %q, Region %q) may be the same",
+					j, other.Account, other.Region, i, t.Account, t.Region)
+			}
 		}
-		if j, twice := seen[place{t.Account, t.Region}]; twice {
-			return invalid("targets %d and %d are the same: account %s, Region %s", j, i, t.Account, t.Region)
-		}
-		seen[place{t.Account, t.Region}] = i
 		for k, h := range t.History {
 			if isNil(h) {
 				return invalid("target %d: History[%d] is nil", i, k)
@@ -109,6 +107,9 @@ func validate(targets []Target) error {
 	}
 	return nil
 }
+
+// maySame: what is not given may be anything.
+func maySame(a, b string) bool { return a == b || a == "" || b == "" }
 
 // isNil also sees the nil pointer in an interface, as from a constructor whose
 // error was not looked at.

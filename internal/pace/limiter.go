@@ -18,8 +18,9 @@ const (
 	// are counted by the second, so a throttle is one attempt too many in this
 	// one. It is more than one since others are throttled whom nobody here sees.
 	cut = 1.25
-	// cutShare bounds the cut for small quotas, as a fraction of the present rate.
-	cutShare = 0.20
+	// cutShare bounds the cut for small quotas, as a fraction of the present rate:
+	// more, and a rival that tries again is left nearly everything.
+	cutShare = 0.08
 	// recovery is added to the rate each second, as a fraction of the quota, and
 	// grows by as much again every haste without a throttle.
 	recovery = 0.01
@@ -119,7 +120,11 @@ func (l *Limiter) Throttled() {
 	l.throttled++
 	now := time.Now()
 	r := l.rate(now)
-	l.base = max(l.quota*floor, r-min(cut, r*cutShare))
+	step := min(cut, r*cutShare)
+	if now.Sub(l.slowed) > haste {
+		step /= 4 // the first in a while may be an accident of timing
+	}
+	l.base = max(l.quota*floor, r-step)
 	l.slowed = now
 }
 

@@ -2,7 +2,9 @@ package pace
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
+	"net"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -95,26 +97,35 @@ func (r *Retryer) IsErrorRetryable(err error) bool {
 		return time.Since(r.first) < r.patience
 	case fault.Unavailable, fault.Malformed:
 		r.failed++
-		return r.failed < r.attempts
+		return r.failed < r.attempts && !noSuchHost(err)
 	default:
 		r.failed++
 		return r.failed < r.attempts && r.Retryer.IsErrorRetryable(err)
 	}
 }
 
+// noSuchHost: a Region or endpoint that is misspelled stays so.
+func noSuchHost(err error) bool {
+	dns, ok := errors.AsType[*net.DNSError](err)
+	return ok && dns.IsNotFound
+}
+
 // RetryDelay after a throttle doubles from firstDelay to longestDelay, give or
 // take half, before the attempt queues for its slot again: an operation with a
 // quota of hundreds a second must not knock hundreds of times at a closed door.
-// After other failures it is the inner retryer's, which must not count throttled
-// attempts into its exponent.
+// After other failures it is the inner retryer's up to longestDelay, which must
+// not count throttled attempts into its exponent.
 func (r *Retryer) RetryDelay(attempt int, err error) (time.Duration, error) {
 	if fault.Throttle(err) {
 		d := min(longestDelay, firstDelay<<min(r.slowed, 16))
 		return d/2 + rand.N(d), nil
 	}
-	return r.Retryer.RetryDelay(max(0, attempt-r.slowed), err)
+	d, err := r.Retryer.RetryDelay(max(0, attempt-r.slowed), err)
+	return min(d, longestDelay), err
 }
 
+// The SDK's own delays grow to 20 seconds, for one of many calls that wait for
+// each other more than a service in trouble needs.
 const (
 	firstDelay   = 25 * time.Millisecond
 	longestDelay = 5 * time.Second

@@ -3,6 +3,7 @@ package pace
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 var (
@@ -77,6 +79,26 @@ func TestAnAnswerThatCannotBeDecodedIsAskedForAgain(t *testing.T) {
 	r := NewRetryer(retry.NewStandard(), NewLimiter(5), 3, time.Hour, nil)
 	if !r.IsErrorRetryable(&smithy.DeserializationError{Err: errors.New("half a body")}) {
 		t.Error("a malformed answer would not be tried again; it was a read")
+	}
+}
+
+func TestAHostThatDoesNotExistIsNotTriedAgain(t *testing.T) {
+	r := NewRetryer(retry.NewStandard(), NewLimiter(5), 3, time.Hour, nil)
+	if r.IsErrorRetryable(&smithyhttp.RequestSendError{Err: &net.DNSError{IsNotFound: true}}) {
+		t.Error("NXDOMAIN would be tried again")
+	}
+	if !r.IsErrorRetryable(&smithyhttp.RequestSendError{Err: &net.DNSError{IsTimeout: true}}) {
+		t.Error("a name server that timed out would not be asked again")
+	}
+}
+
+func TestDelaysAreBounded(t *testing.T) {
+	r := NewRetryer(retry.NewStandard(), NewLimiter(5), 100, time.Hour, nil)
+	for attempt := 1; attempt < 50; attempt++ {
+		d, err := r.RetryDelay(attempt, internal)
+		if err != nil || d > longestDelay {
+			t.Fatalf("RetryDelay after attempt %d = %v, %v; want at most %v", attempt, d, err, longestDelay)
+		}
 	}
 }
 
