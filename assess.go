@@ -21,7 +21,8 @@ type Assessment struct {
 // not.
 //
 // What can be judged again is: an assessment that lost part of its evidence on
-// the way, through JSON perhaps, is not retirable.
+// the way, through JSON perhaps, is not retirable, nor is one whose holds were
+// taken out by hand.
 func (a Assessment) Retirable() bool {
 	f, v := a.Finding, a.Verdict
 	switch v.Class {
@@ -92,8 +93,10 @@ func Assess(findings []Finding, p Policy) []Assessment {
 			groups = append(groups, loneMember(a.Finding))
 		}
 		if times[a.Finding.ARN] > 1 {
-			groups = append(groups, []Hold{{Code: Twice, Text: "the findings hold this key more than once",
-				Clear: "keep one finding of each key"}})
+			groups = append(groups, []Hold{{
+				Code: Twice, Text: "the findings hold this key more than once",
+				Clear: "keep one finding of each key",
+			}})
 		}
 		a.Holds = inOrder(groups...)
 	}

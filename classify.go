@@ -2,7 +2,10 @@ package usage
 
 import (
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 )
 
 // Lag is how late a use may show in KMS's record: "There may be a delay of up
@@ -117,6 +120,11 @@ type Verdict struct {
 	Changes []Change `json:"changes,omitempty"`
 }
 
+// windowStart is since when a key in the verdict's window was used.
+func (v Verdict) windowStart() time.Time {
+	return v.Until.Add(-time.Duration(v.WindowDays) * day)
+}
+
 // Basis is what trailing days are counted from.
 type Basis string
 
@@ -130,12 +138,15 @@ const (
 // TrailingDays counts the days without use as KMS does for the condition key
 // kms:TrailingDaysWithoutKeyUsage, floored to whole days: since the last use;
 // else, for a key created on or after tracking began, since its creation; else
-// since tracking began. Days before the basis are zero.
+// since tracking began. Days before the basis are zero, and where a date is
+// missing there is no count: zero and no basis.
 // https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-trailing-days-without-key-usage
 func TrailingDays(u LastUsage, at time.Time) (int, Basis) {
 	switch {
-	case u.Use != nil:
+	case u.Use != nil && !u.Use.At.IsZero():
 		return wholeDays(u.Use.At, at), SinceLastUse
+	case u.Use != nil || u.Created.IsZero() || u.TrackingStart.IsZero():
+		return 0, ""
 	case !u.Created.Before(u.TrackingStart):
 		return wholeDays(u.Created, at), SinceCreation
 	default:
@@ -183,9 +194,11 @@ func (e evidence) judge() Verdict {
 	seen := e.seen()
 	var v Verdict
 	switch {
-	case lu.Use != nil && (seen == nil || !seen.At.After(lu.Use.At)):
-		v = e.used(*lu.Use, until, Reason{Code: RecordedUse, At: lu.Use.At,
-			Text: fmt.Sprintf("KMS recorded %s at %s", named(string(lu.Use.Operation)), stamp(lu.Use.At))})
+	case lu.Use != nil && (seen == nil || !seen.At.After(lu.Use.At) || seen.EventID != "" && seen.EventID == lu.Use.EventID):
+		v = e.used(*lu.Use, until, Reason{
+			Code: RecordedUse, At: lu.Use.At,
+			Text: fmt.Sprintf("KMS recorded %s at %s", named(string(lu.Use.Operation)), stamp(lu.Use.At)),
+		})
 	case seen != nil && !seen.At.Before(lu.TrackingStart):
 		v = e.usedUnrecorded(*seen, until)
 	case seen != nil:
@@ -204,8 +217,8 @@ func (e evidence) seen() *Use {
 	var last *Use
 	for _, r := range e.f.History {
 		for _, ev := range []*Event{r.First, r.Last} {
-			if ev != nil && ev.ErrorCode == "" && (last == nil || ev.At.After(last.At)) {
-				last = &Use{At: ev.At.UTC(), Operation: operation(ev.Operation), EventID: ev.EventID, RequestID: ev.RequestID}
+			if ev != nil && (last == nil || ev.At.After(last.At)) {
+				last = &Use{At: ev.At.UTC(), Operation: types.KeyLastUsageTrackingOperation(ev.Operation), EventID: ev.EventID, RequestID: ev.RequestID}
 			}
 		}
 	}
@@ -230,8 +243,10 @@ func (e evidence) used(u Use, until time.Time, why Reason) Verdict {
 // is to be expected. An older one means that KMS's record lacks a use, and its
 // silence proves nothing.
 func (e evidence) usedUnrecorded(u Use, until time.Time) Verdict {
-	v := e.used(u, until, Reason{Code: EventUse, At: u.At,
-		Text: fmt.Sprintf("CloudTrail shows %s at %s, newer than KMS's record", named(string(u.Operation)), stamp(u.At))})
+	v := e.used(u, until, Reason{
+		Code: EventUse, At: u.At,
+		Text: fmt.Sprintf("CloudTrail shows %s at %s, newer than KMS's record", named(string(u.Operation)), stamp(u.At)),
+	})
 	if v.Class == Idle {
 		return contradictory(fmt.Sprintf("CloudTrail shows a use at %s that KMS's record lacks", stamp(u.At)))
 	}
@@ -243,8 +258,10 @@ func (e evidence) usedUnrecorded(u Use, until time.Time) Verdict {
 // last use; otherwise a later one may have been missed, up to TrackingStart.
 func (e evidence) usedBeforeTracking(u Use, until time.Time) Verdict {
 	start := e.f.LastUsage.TrackingStart
-	why := Reason{Code: EventUse, At: u.At,
-		Text: fmt.Sprintf("CloudTrail shows %s at %s, before tracking began", named(string(u.Operation)), stamp(u.At))}
+	why := Reason{
+		Code: EventUse, At: u.At,
+		Text: fmt.Sprintf("CloudTrail shows %s at %s, before tracking began", named(string(u.Operation)), stamp(u.At)),
+	}
 	if covered(e.f, u.At, start) {
 		return e.used(u, until, why)
 	}
@@ -253,8 +270,10 @@ func (e evidence) usedBeforeTracking(u Use, until time.Time) Verdict {
 	}
 	v := e.used(Use{At: start}, until, why)
 	v.LastUse, v.Since = &u, SinceTrackingStart
-	v.Reasons = append(v.Reasons, Reason{Code: PartialHistory,
-		Text: "the history has holes between that use and the start of tracking: a later use may be missing"})
+	v.Reasons = append(v.Reasons, Reason{
+		Code: PartialHistory,
+		Text: "the history has holes between that use and the start of tracking: a later use may be missing",
+	})
 	if v.Class == Active {
 		v.Class = Unrecorded
 		v.Changes = []Change{e.after(start, "without another use it is Idle from %s on")}
@@ -272,11 +291,15 @@ func (e evidence) unused(until time.Time) Verdict {
 			return e.unrecorded(v)
 		}
 		v.TrailingDays, v.Since = wholeDays(lu.Created, until), SinceCreation
-		v.Reasons = append(v.Reasons, Reason{Code: CompleteHistory, At: lu.Created,
-			Text: "the events from its creation until tracking began are complete and show no use"})
+		v.Reasons = append(v.Reasons, Reason{
+			Code: CompleteHistory, At: lu.Created,
+			Text: "the events from its creation until tracking began are complete and show no use",
+		})
 	}
-	v.Reasons = append(v.Reasons, Reason{Code: NoRecord, At: lu.Created,
-		Text: fmt.Sprintf("never used since it was created at %s", stamp(lu.Created))})
+	v.Reasons = append(v.Reasons, Reason{
+		Code: NoRecord, At: lu.Created,
+		Text: fmt.Sprintf("never used since it was created at %s", stamp(lu.Created)),
+	})
 	if v.TrailingDays > e.p.days() {
 		v.Class = Unused
 		v.Reasons = append(v.Reasons, e.silent(v.TrailingDays))
@@ -291,19 +314,25 @@ func (e evidence) unused(until time.Time) Verdict {
 func (e evidence) unrecorded(v Verdict) Verdict {
 	lu := e.f.LastUsage
 	v.Class = Unrecorded
-	v.Reasons = []Reason{{Code: NoRecord, At: lu.TrackingStart,
-		Text: fmt.Sprintf("no use recorded since tracking began at %s; created before that, at %s", stamp(lu.TrackingStart), stamp(lu.Created))}}
+	v.Reasons = []Reason{{
+		Code: NoRecord, At: lu.TrackingStart,
+		Text: fmt.Sprintf("no use recorded since tracking began at %s; created before that, at %s", stamp(lu.TrackingStart), stamp(lu.Created)),
+	}}
 	if v.TrailingDays > e.p.days() {
 		v.Reasons = append(v.Reasons, e.silent(v.TrailingDays))
 	} else {
 		v.Changes = append(v.Changes, e.after(lu.TrackingStart, "silent for longer than the window from %s on"))
 	}
 	if len(e.f.History) > 0 {
-		v.Reasons = append(v.Reasons, Reason{Code: PartialHistory,
-			Text: "the events given do not cover all the time before tracking began: they change nothing"})
+		v.Reasons = append(v.Reasons, Reason{
+			Code: PartialHistory,
+			Text: "the events given do not cover all the time before tracking began: they change nothing",
+		})
 	}
-	v.Changes = append(v.Changes, Change{Code: MoreHistory,
-		Text: fmt.Sprintf("a complete CloudTrail history from %s to %s would show whether it was ever used", stamp(lu.Created), stamp(lu.TrackingStart))})
+	v.Changes = append(v.Changes, Change{
+		Code: MoreHistory,
+		Text: fmt.Sprintf("a complete CloudTrail history from %s to %s would show whether it was ever used", stamp(lu.Created), stamp(lu.TrackingStart)),
+	})
 	return v
 }
 
@@ -316,19 +345,36 @@ func (e evidence) unread() Verdict {
 	case !ok:
 		return unknown(Reason{Code: Unread, Text: "its last use was not read"}, reread)
 	}
-	c := reread
-	switch g.Reason {
-	case Denied, Unauthenticated:
-		c = Change{Code: GrantAccess, Text: "allow kms:GetKeyLastUsage in the key's own account, then inspect again"}
-	case Unsupported:
-		c = Change{Code: MoreHistory, Text: "this Region has no GetKeyLastUsage: only CloudTrail can show the use of its keys"}
-	case NotFound:
-		c = Change{Code: Reread, Text: "the key was deleted meanwhile"}
-	}
-	return unknown(Reason{Code: Unread, Text: "its last use could not be read: " + string(g.Reason)}, c)
+	return unknown(Reason{Code: Unread, Text: "its last use could not be read: " + string(g.Reason)}, remedy(g))
 }
 
 var reread = Change{Code: Reread, Text: "inspect again"}
+
+// remedy is what would close a gap.
+func remedy(g Gap) Change {
+	if source, ok := strings.CutPrefix(g.Op, opHistory); ok {
+		return Change{Code: Reread, Text: "inspect again when " + source + " answers, or without it"}
+	}
+	switch g.Reason {
+	case Denied:
+		return Change{Code: GrantAccess, Text: "allow kms:" + g.Op + " in the key's own account, then inspect again"}
+	case Unauthenticated:
+		return Change{Code: GrantAccess, Text: "get valid credentials, then inspect again"}
+	case Throttled:
+		return Change{Code: Reread, Text: "inspect again when others use less of the request quota, or with more patience"}
+	case Unsupported:
+		if g.Op == opLastUsage {
+			return Change{Code: MoreHistory, Text: "this Region has no GetKeyLastUsage: only CloudTrail can show the use of its keys"}
+		}
+		return Change{Code: Reread, Text: "this Region has no " + g.Op}
+	case NotFound:
+		return Change{Code: Reread, Text: "the key was deleted meanwhile"}
+	case Skipped:
+		return Change{Code: Reread, Text: "inspect again with " + g.Op + " switched on"}
+	default:
+		return reread
+	}
+}
 
 func unknown(r Reason, c Change) Verdict {
 	v := Verdict{Class: Unknown, Reasons: []Reason{r}}
@@ -341,6 +387,11 @@ func unknown(r Reason, c Change) Verdict {
 func contradictory(what string) Verdict {
 	return unknown(Reason{Code: Contradiction, Text: what}, reread)
 }
+
+// launch is when KMS was made public. An earlier date was made up on the way, as
+// 1970 is by whoever writes a missing date as zero.
+// https://aws.amazon.com/blogs/aws/new-key-management-service/
+var launch = time.Date(2014, 11, 12, 0, 0, 0, 0, time.UTC)
 
 // contradiction finds what cannot be true at once in the evidence. Times are
 // compared as they are: KMS stamps them all with one clock, and ReadAt is the
@@ -359,18 +410,25 @@ func contradiction(f Finding) string {
 		return "the creation date or the start of tracking is missing"
 	case lu.Created.After(now):
 		return fmt.Sprintf("created at %s, after it was read", stamp(lu.Created))
+	case lu.Created.Before(launch) || lu.TrackingStart.Before(launch):
+		return fmt.Sprintf("created at %s, tracked since %s: KMS did not exist then", stamp(lu.Created), stamp(lu.TrackingStart))
 	case lu.TrackingStart.After(now):
 		return fmt.Sprintf("tracking began at %s, after it was read", stamp(lu.TrackingStart))
 	case f.Metadata != nil && disagree(lu.Created, f.Metadata.Created):
 		return fmt.Sprintf("GetKeyLastUsage says created at %s, DescribeKey says %s", stamp(lu.Created), stamp(f.Metadata.Created))
 	}
 	for _, r := range f.History {
-		if (r.First == nil) != (r.Last == nil) {
+		switch {
+		case (r.First == nil) != (r.Last == nil):
 			return r.Source + " shows a first use without a last, or a last without a first"
+		case r.Last == nil && r.succeeded() > 0:
+			return r.Source + " counts operations that succeeded, but shows none"
 		}
 		for _, ev := range []*Event{r.First, r.Last} {
 			switch {
 			case ev == nil:
+			case ev.ErrorCode != "":
+				return r.Source + " shows a failed call as a use"
 			case ev.At.IsZero():
 				return "an event of " + r.Source + " has no time"
 			case ev.At.Before(lu.Created.Truncate(time.Second)):

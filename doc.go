@@ -10,7 +10,7 @@
 // nothing else, no judgment. What could not be read is a [Gap] in the finding,
 // with the reason; a denied answer is never mistaken for silence. Every call is
 // paced to AWS's request quotas, of which GetKeyLastUsage's 5 a second is the
-// one that matters: reading N keys takes N/5 seconds and nothing more.
+// one that matters: reading N keys takes N/5 seconds and a twentieth more.
 //
 //	findings, err := usage.Collect(usage.Inspect(ctx, kms.NewFromConfig(cfg)))
 //	// Use the findings first: they are good whatever the error says is missing.
@@ -26,13 +26,14 @@
 //   - Unused: never used since it was created. For a symmetric single-Region key
 //     this proves that nothing was ever encrypted under it.
 //   - New: not used yet, and too young to judge.
-//   - Unrecorded: older than KMS's tracking of use, which began in April 2026 in
-//     the first Regions, and silent since. Only CloudTrail knows what was before.
+//   - Unrecorded: older than KMS's tracking of use, which began in spring 2026, and
+//     silent since. Only CloudTrail knows what was before.
 //   - Unknown: not readable, or contradictory. Always held. So are AWS managed
 //     keys, which are not asked for their last use: nobody can retire them.
 //
 // [Holds] lists what stands against retiring a key: blocking, clearable by a
-// probe or the owner, or merely good to know. [Assess] does both for many keys
+// probe or the owner, or merely good to know. Nothing in this version takes the
+// owner's word: a key with a clearable hold is not retirable. [Assess] does both for many keys
 // and adds what only the whole shows: members of a multi-Region set decrypt each
 // other's data, so a set is judged together, and a member that was not seen
 // holds all of it. [Assessment.Retirable] is the one answer to act upon.
@@ -44,10 +45,11 @@
 // # Plan
 //
 // Retirement itself (disable, watch, schedule deletion, in which order and when)
-// is the business of package retire, which plans and never calls AWS. Even the
-// best evidence is not proof: "Do not solely rely on last usage information when
-// deleting unused keys. Instead, disable the key first and monitor AWS CloudTrail
-// for DisabledException entries."
+// is to be the business of package retire, which plans and never calls AWS. Even
+// the best evidence is not proof, says AWS: "Do not solely rely on last usage
+// information when deleting unused keys. Instead, disable the key first and
+// monitor AWS CloudTrail for DisabledException entries, which indicate attempts to
+// use the key while disabled."
 // https://docs.aws.amazon.com/kms/latest/developerguide/monitoring-keys-determining-usage.html
 //
 // # Testing

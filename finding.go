@@ -2,6 +2,8 @@ package usage
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
@@ -39,6 +41,18 @@ type Finding struct {
 	Gaps []Gap `json:"gaps,omitempty"`
 }
 
+// UnmarshalJSON decodes into a fresh value. Without it a variable that is decoded
+// into twice would share the evidence of two keys between them.
+func (f *Finding) UnmarshalJSON(b []byte) error {
+	type plain Finding
+	var fresh plain
+	if err := json.Unmarshal(b, &fresh); err != nil {
+		return err
+	}
+	*f = Finding(fresh)
+	return nil
+}
+
 // Account is the twelve-digit account of the key, empty without an ARN.
 func (f Finding) Account() string { p, _ := keyarn.Parse(f.ARN); return p.Account }
 
@@ -61,12 +75,11 @@ func (f Finding) AWSManaged() bool {
 	if f.Metadata != nil {
 		return f.Metadata.Manager == types.KeyManagerTypeAws
 	}
-	for _, a := range f.Aliases {
-		if len(a) > len(awsAlias) && a[:len(awsAlias)] == awsAlias {
-			return true
-		}
-	}
-	return false
+	return hasAWSAlias(f.Aliases)
+}
+
+func hasAWSAlias(names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, awsAlias) })
 }
 
 const awsAlias = "alias/aws/"
@@ -169,10 +182,10 @@ type Grant struct {
 	Retiring        string                 `json:"retiring,omitempty"`        // principal that may retire it
 	RetiringService string                 `json:"retiringService,omitempty"` // service principal that may retire it
 	IssuingAccount  string                 `json:"issuingAccount,omitempty"`  // as KMS gives it
-	Operations      []types.GrantOperation `json:"operations,omitempty"`      //
-	SourceARN       string                 `json:"sourceArn,omitempty"`       // constraint: on behalf of this resource
-	ContextSubset   map[string]string      `json:"contextSubset,omitempty"`   // constraint: EncryptionContextSubset
-	ContextEquals   map[string]string      `json:"contextEquals,omitempty"`   // constraint: EncryptionContextEquals
+	Operations      []types.GrantOperation `json:"operations,omitempty"`
+	SourceARN       string                 `json:"sourceArn,omitempty"`     // constraint: on behalf of this resource
+	ContextSubset   map[string]string      `json:"contextSubset,omitempty"` // constraint: EncryptionContextSubset
+	ContextEquals   map[string]string      `json:"contextEquals,omitempty"` // constraint: EncryptionContextEquals
 }
 
 // Rotation is one completed rotation of the key material.

@@ -5,11 +5,13 @@ import (
 	"reflect"
 	"slices"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 )
 
 // History answers from recorded events what KMS does not keep: who made the
 // last use, whether the key was used before tracking began, and whether anyone
-// has tried since it was disabled. Package cloudtrail has implementations.
+// has tried since it was disabled. Package cloudtrail is the place for implementations.
 //
 // Implementations must be safe for concurrent use.
 type History interface {
@@ -100,8 +102,9 @@ type Coverage struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 	// BlindSpots say what may be missing all the same, for example "the trail
-	// left KMS events out". A stretch with a blind spot proves no absence.
-	BlindSpots []string `json:"blindSpots,omitempty"`
+	// left KMS events out". Nil: nobody said that there are none. Only a stretch
+	// with an empty list that is not nil proves absence.
+	BlindSpots []string `json:"blindSpots"`
 }
 
 // covered tells whether the records together saw everything of f's account and
@@ -110,7 +113,7 @@ func covered(f Finding, start, end time.Time) bool {
 	var spans []Coverage
 	for _, r := range f.History {
 		for _, c := range r.Coverage {
-			if c.Account == f.Account() && c.Region == f.Region() && len(c.BlindSpots) == 0 && !c.From.IsZero() && c.To.After(c.From) {
+			if c.Account == f.Account() && c.Region == f.Region() && c.BlindSpots != nil && len(c.BlindSpots) == 0 && !c.From.IsZero() && c.To.After(c.From) {
 				spans = append(spans, c)
 			}
 		}
@@ -125,6 +128,19 @@ func covered(f Finding, start, end time.Time) bool {
 		}
 	}
 	return !start.Before(end)
+}
+
+// succeeded is how many tracked operations a record counts beyond the calls that
+// failed.
+func (r Record) succeeded() int {
+	n := 0
+	for _, op := range types.KeyLastUsageTrackingOperation("").Values() {
+		n += r.Operations[string(op)]
+	}
+	for _, failed := range r.Errors {
+		n -= failed
+	}
+	return n
 }
 
 // empty tells that a record holds nothing but, perhaps, the name of its source.

@@ -25,11 +25,13 @@ type InspectOptions struct {
 	Concurrency int
 	// Targets is how many targets are read at once, 1 to 10000. Zero: 128.
 	Targets int
-	// Attempts is how often a call is tried in all when the service fails or the
-	// connection breaks, 1 to 100. Zero: 6. Throttling does not count.
+	// Attempts is how often a call is tried in all when the service fails, the
+	// connection breaks or no answer comes within 30 seconds, 1 to 100. Zero: 6.
+	// Throttling does not count. It stands in for the client's RetryMaxAttempts.
 	Attempts int
-	// Patience is how long one call may go on being throttled before it becomes
-	// a gap. Zero: 15 minutes. At most 24 hours.
+	// Patience is how long an operation may be throttled, for everybody who shares
+	// the pacer and without one success, before calls to it become gaps. Zero: 15
+	// minutes. At most 24 hours.
 	Patience time.Duration
 	// Progress is called after every key, after the listing and after every
 	// throttled attempt; never concurrently within a range, from any goroutine. It must be

@@ -255,14 +255,14 @@ func (k *keyRead) grants() {
 	}
 	grants := []Grant{}
 	seen := map[string]bool{} // pages shift when grants are made meanwhile
-	err := pages(func(marker *string) (*string, bool, error) {
+	err := pages(func(marker *string) (int, *string, bool, error) {
 		out, _, err := call(k.ctx, k.targetRun, k.where, opListGrants, k.target.Client.ListGrants,
 			&kms.ListGrantsInput{KeyId: &k.f.ARN, Limit: aws.Int32(100), Marker: marker})
 		if err == nil && out.Grants == nil {
 			err = absent("Grants")
 		}
 		if err != nil {
-			return nil, false, err
+			return 0, nil, false, err
 		}
 		for _, entry := range out.Grants {
 			if g := grantOf(entry); g.ID == "" || !seen[g.ID] {
@@ -270,7 +270,7 @@ func (k *keyRead) grants() {
 				grants = append(grants, g)
 			}
 		}
-		return out.NextMarker, out.Truncated, nil
+		return len(out.Grants), out.NextMarker, out.Truncated, nil
 	})
 	if err != nil {
 		k.gap(opListGrants, err)
@@ -319,19 +319,19 @@ func (k *keyRead) tags() {
 		return
 	}
 	tags := map[string]string{}
-	err := pages(func(marker *string) (*string, bool, error) {
+	err := pages(func(marker *string) (int, *string, bool, error) {
 		out, _, err := call(k.ctx, k.targetRun, k.where, opListTags, k.target.Client.ListResourceTags,
 			&kms.ListResourceTagsInput{KeyId: &k.f.ARN, Limit: aws.Int32(50), Marker: marker})
 		if err == nil && out.Tags == nil {
 			err = absent("Tags")
 		}
 		if err != nil {
-			return nil, false, err
+			return 0, nil, false, err
 		}
 		for _, t := range out.Tags {
 			tags[aws.ToString(t.TagKey)] = aws.ToString(t.TagValue)
 		}
-		return out.NextMarker, out.Truncated, nil
+		return len(out.Tags), out.NextMarker, out.Truncated, nil
 	})
 	if err != nil {
 		k.gap(opListTags, err)
@@ -353,19 +353,19 @@ func (k *keyRead) rotations() {
 		return
 	}
 	rotations := []Rotation{}
-	err := pages(func(marker *string) (*string, bool, error) {
+	err := pages(func(marker *string) (int, *string, bool, error) {
 		out, _, err := call(k.ctx, k.targetRun, k.where, opListRotations, k.target.Client.ListKeyRotations,
 			&kms.ListKeyRotationsInput{KeyId: &k.f.ARN, Limit: aws.Int32(1000), Marker: marker})
 		if err == nil && out.Rotations == nil {
 			err = absent("Rotations")
 		}
 		if err != nil {
-			return nil, false, err
+			return 0, nil, false, err
 		}
 		for _, r := range out.Rotations {
 			rotations = append(rotations, Rotation{At: utc(r.RotationDate), Type: r.RotationType, MaterialID: aws.ToString(r.KeyMaterialId)})
 		}
-		return out.NextMarker, out.Truncated, nil
+		return len(out.Rotations), out.NextMarker, out.Truncated, nil
 	})
 	_, notThisKind := errors.AsType[*types.UnsupportedOperationException](err)
 	switch {

@@ -3,8 +3,6 @@ package usage
 import (
 	"fmt"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 )
 
 // Reason is one reason for a verdict: a code for programs, a text for people.
@@ -78,8 +76,4 @@ func named(op string) string {
 		return "a use"
 	}
 	return op
-}
-
-func operation(s string) types.KeyLastUsageTrackingOperation {
-	return types.KeyLastUsageTrackingOperation(s)
 }

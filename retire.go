@@ -28,7 +28,8 @@ type HoldKind int
 const (
 	// Block: nothing but other evidence clears it.
 	Block HoldKind = iota
-	// Clearable: a complete probe or the owner's word clears it.
+	// Clearable: a complete probe or the owner's word would clear it. Nothing in
+	// this version takes either.
 	Clearable
 	// Advice holds nothing: it is to be known.
 	Advice
@@ -70,6 +71,7 @@ const (
 	ManagedByAWS   HoldCode = "aws-managed"     // nobody but AWS can retire it
 	BeingDeleted   HoldCode = "being-deleted"   // deletion is scheduled already
 	InTransition   HoldCode = "in-transition"   // KMS is changing it
+	SwitchedOff    HoldCode = "disabled"        // nobody can use it, so its silence means little
 	StoreOffline   HoldCode = "store-offline"   // its custom key store is disconnected
 	MaterialGone   HoldCode = "material-gone"   // imported material deleted, expired or not yet there
 	UnknownState   HoldCode = "unknown-state"   // a key state this version does not know
@@ -79,7 +81,7 @@ const (
 	Granted        HoldCode = "granted"         // a grant
 	PolicyNames    HoldCode = "policy-names"    // the key policy names someone
 	PublicHalf     HoldCode = "public-half"     // its public key works outside KMS
-	PolicyDelegate HoldCode = "policy-delegate" // IAM policies of the account decide
+	PolicyDelegate HoldCode = "policy-delegate" // the key policy names nobody but the account
 	AliasPoints    HoldCode = "alias"           // an alias points at it
 )
 
@@ -121,6 +123,7 @@ func inOrder(groups ...[]Hold) []Hold {
 func holdUse(f Finding, v Verdict) []Hold {
 	code := UsageUnknown
 	switch v.Class {
+	case Unknown:
 	case Active:
 		code = InUse
 	case New:
@@ -154,7 +157,7 @@ func holdManaged(f Finding, _ Verdict) []Hold {
 		}
 		return nil
 	}
-	return []Hold{{Code: ManagedByAWS, Text: "AWS manages this key", Clear: "nothing: AWS managed keys cannot be disabled or deleted, and cost nothing"}}
+	return []Hold{{Code: ManagedByAWS, Text: "AWS manages this key", Clear: "nothing: AWS managed keys cannot be disabled or deleted, and have no monthly fee"}}
 }
 
 // holdState: only keys at rest can be retired.
@@ -164,19 +167,38 @@ func holdState(f Finding, _ Verdict) []Hold {
 		return nil // holdUnread
 	}
 	switch s := f.Metadata.State; s {
-	case types.KeyStateEnabled, types.KeyStateDisabled:
-		return nil
+	case types.KeyStateEnabled:
+		if f.Metadata.CustomKeyStoreID == "" {
+			return nil
+		}
+		// "If the backing key is disabled or deleted, the KMS key state doesn't
+		// change, but cryptographic operations using the KMS key fail."
+		return []Hold{{
+			Code: StoreOffline, Kind: Advice, Text: "its key material is in a custom key store, whose state KMS does not show",
+			Clear: "nothing needed; whoever runs the key store can tell whether the key could be used",
+		}}
+	case types.KeyStateDisabled:
+		return []Hold{{
+			Code: SwitchedOff, Kind: Clearable, Text: "it is disabled: nobody can use it, so its silence since then means little",
+			Clear: "the owner, or a complete probe, confirms that nothing waits for it; refusals in CloudTrail would show who tried",
+		}}
 	case types.KeyStatePendingDeletion, types.KeyStatePendingReplicaDeletion:
-		return []Hold{{Code: BeingDeleted, Text: "its deletion is scheduled already" + on(f.Metadata.DeletionDate),
-			Clear: "nothing to do, or CancelKeyDeletion, after which it is Disabled"}}
+		return []Hold{{
+			Code: BeingDeleted, Text: "its deletion is scheduled already" + on(f.Metadata.DeletionDate),
+			Clear: "nothing to do, or CancelKeyDeletion, after which it is Disabled",
+		}}
 	case types.KeyStateCreating, types.KeyStateUpdating:
 		return []Hold{{Code: InTransition, Text: fmt.Sprintf("KMS is changing it: %s", s), Clear: "inspect again in a few minutes"}}
 	case types.KeyStateUnavailable:
-		return []Hold{{Code: StoreOffline, Text: "its custom key store is disconnected: nobody can use the key, so its silence means little",
-			Clear: "whoever runs the key store connects it (ConnectCustomKeyStore); then wait out the window"}}
+		return []Hold{{
+			Code: StoreOffline, Text: "its custom key store is disconnected: nobody can use the key, so its silence means little",
+			Clear: "whoever runs the key store connects it (ConnectCustomKeyStore); then wait out the window",
+		}}
 	case types.KeyStatePendingImport:
-		return []Hold{{Code: MaterialGone, Kind: Clearable, Text: "it has no key material: nobody can use it, so its silence means little",
-			Clear: "the owner confirms that nothing encrypted under the material will be needed again"}}
+		return []Hold{{
+			Code: MaterialGone, Kind: Clearable, Text: "it has no key material: nobody can use it, so its silence means little",
+			Clear: "the owner confirms that nothing encrypted under the material will be needed again",
+		}}
 	default:
 		return []Hold{{Code: UnknownState, Text: fmt.Sprintf("unknown key state %q", s), Clear: "a version of this library that knows the state"}}
 	}
@@ -206,11 +228,11 @@ func holdUnread(f Finding, _ Verdict) []Hold {
 		{opGetKeyPolicy, f.Policy != ""},
 	} {
 		if _, gap := f.Gap(r.op); !gap && !r.read {
-			hs = append(hs, Hold{Code: NotRead, Text: r.op + " was not read", Clear: "inspect again with a role that may call kms:" + r.op})
+			hs = append(hs, Hold{Code: NotRead, Text: r.op + " was not read", Clear: reread.Text})
 		}
 	}
 	for _, g := range f.Gaps {
-		h := Hold{Code: NotRead, Text: fmt.Sprintf("%s was not read: %s", g.Op, g.Reason), Clear: "inspect again with a role that may call kms:" + g.Op}
+		h := Hold{Code: NotRead, Text: fmt.Sprintf("%s was not read: %s", g.Op, g.Reason), Clear: remedy(g).Text}
 		switch g.Op {
 		case opListAliases, opListTags, opListRotations:
 			h.Kind = Advice
@@ -218,12 +240,6 @@ func holdUnread(f Finding, _ Verdict) []Hold {
 			if f.LastUsage == nil {
 				continue // holdUse
 			}
-		}
-		if source, ok := strings.CutPrefix(g.Op, opHistory); ok {
-			h.Clear = "inspect again when " + source + " answers, or without it"
-		}
-		if g.Reason == Skipped {
-			h.Clear = "inspect again with this reading switched on"
 		}
 		hs = append(hs, h)
 	}
@@ -233,9 +249,18 @@ func holdUnread(f Finding, _ Verdict) []Hold {
 // holdRefused: "monitor AWS CloudTrail for DisabledException entries, which
 // indicate attempts to use the key while disabled".
 // https://docs.aws.amazon.com/kms/latest/developerguide/monitoring-keys-determining-usage.html
-func holdRefused(f Finding, _ Verdict) []Hold {
+//
+// A refusal from before the window, or followed by a use, is past: someone may
+// have found another way, or the key was enabled again. That is to be confirmed.
+func holdRefused(f Finding, v Verdict) []Hold {
 	var latest *Event
 	for _, r := range f.History {
+		if r.Dropped.Refusals > 0 && len(r.Refusals) == 0 {
+			return []Hold{{
+				Code: Refused, Text: fmt.Sprintf("%s counts %d refusals and shows none", r.Source, r.Dropped.Refusals),
+				Clear: "ask a source that shows them",
+			}}
+		}
 		for i := range r.Refusals {
 			if e := &r.Refusals[i]; latest == nil || e.At.After(latest.At) {
 				latest = e
@@ -245,9 +270,16 @@ func holdRefused(f Finding, _ Verdict) []Hold {
 	if latest == nil {
 		return nil
 	}
-	return []Hold{{Code: Refused,
+	h := Hold{
+		Code:  Refused,
 		Text:  fmt.Sprintf("%s was refused at %s, asked for by %s", named(latest.Operation), stamp(latest.At), someone(latest.Principal)),
-		Clear: "find who tried, enable the key for them or move them to another, then watch anew"}}
+		Clear: "find who tried, enable the key for them or move them to another, then watch anew",
+	}
+	past := !v.Until.IsZero() && !latest.At.IsZero() && latest.At.Before(v.windowStart())
+	if past || v.LastUse != nil && latest.At.Before(v.LastUse.At) {
+		h.Kind, h.Clear = Clearable, "the owner confirms that whoever tried no longer needs the key"
+	}
+	return []Hold{h}
 }
 
 func someone(principal string) string {
@@ -264,7 +296,7 @@ func holdGrants(f Finding, v Verdict) []Hold {
 	if len(f.Grants) == 0 {
 		return nil
 	}
-	since := v.Until.Add(-time.Duration(v.WindowDays) * day)
+	since := v.windowStart()
 	var recent, old int
 	for _, g := range f.Grants {
 		if v.Until.IsZero() || g.Created.IsZero() || g.Created.After(since) {
@@ -275,14 +307,18 @@ func holdGrants(f Finding, v Verdict) []Hold {
 	}
 	var hs []Hold
 	if recent > 0 {
-		hs = append(hs, Hold{Code: RecentGrant,
+		hs = append(hs, Hold{
+			Code:  RecentGrant,
 			Text:  fmt.Sprintf("%d of %d grants made within the window, for %s", recent, len(f.Grants), grantee(f.Grants)),
-			Clear: "the grantee retires the grant (RetireGrant) or it grows older than the window"})
+			Clear: "the grantee retires the grant (RetireGrant) or it grows older than the window",
+		})
 	}
 	if old > 0 {
-		hs = append(hs, Hold{Code: Granted, Kind: Clearable,
+		hs = append(hs, Hold{
+			Code: Granted, Kind: Clearable,
 			Text:  fmt.Sprintf("%d of %d grants older than the window, for %s", old, len(f.Grants), grantee(f.Grants)),
-			Clear: "a complete probe of what they are for, or the owner; RevokeGrant if they are stale"})
+			Clear: "a complete probe of what they are for, or the owner; RevokeGrant if they are stale",
+		})
 	}
 	return hs
 }
@@ -321,11 +357,15 @@ func holdPolicy(f Finding, v Verdict) []Hold {
 	case err != nil:
 		return []Hold{{Code: PolicyNames, Text: fmt.Sprintf("its key policy cannot be read: %v", err), Clear: "correct the key policy, then inspect again"}}
 	case len(who) == 0:
-		return []Hold{{Code: PolicyDelegate, Kind: Advice, Text: "its key policy leaves access to the account's IAM policies, which this inspection does not see",
-			Clear: "nothing needed; IAM's policies show who could use it"}}
+		return []Hold{{
+			Code: PolicyDelegate, Kind: Advice, Text: "its key policy names nobody but the account: whom IAM policies let in, this inspection does not see",
+			Clear: "nothing needed; IAM's policies show who could use it",
+		}}
 	}
-	h := Hold{Code: PolicyNames, Kind: Clearable, Text: "its key policy names " + summary(who),
-		Clear: "the owner or a complete probe of the services named confirms that nothing needs it"}
+	h := Hold{
+		Code: PolicyNames, Kind: Clearable, Text: "its key policy names " + summary(who),
+		Clear: "the owner or a complete probe of the services named confirms that nothing needs it",
+	}
 	if provesNoCiphertext(f, v) {
 		h.Kind, h.Clear = Advice, "nothing needed: it was never used, so there is nothing encrypted under it"
 	}
@@ -362,16 +402,20 @@ func holdPublicHalf(f Finding, v Verdict) []Hold {
 	case types.KeyUsageTypeGenerateVerifyMac:
 		return nil
 	case types.KeyUsageTypeSignVerify:
-		return []Hold{{Code: PublicHalf, Kind: Advice, Text: "signatures made with it are verified outside KMS by its public key",
-			Clear: "save the public key first (GetPublicKey): afterwards nobody can ask for it"}}
+		return []Hold{{
+			Code: PublicHalf, Kind: Advice, Text: "signatures made with it are verified outside KMS by its public key",
+			Clear: "save the public key first (GetPublicKey): afterwards nobody can ask for it",
+		}}
 	}
 	// The public half is the same in all Regions of a set, whose events are not
 	// here, and of imported material it was known before KMS saw any of it.
 	if v.Class == Unused && !f.MultiRegion() && m.Origin == types.OriginTypeAwsKms && publicKeyNeverRead(f) {
 		return nil
 	}
-	return []Hold{{Code: PublicHalf, Kind: Clearable, Text: "whoever has its public key can go on encrypting outside KMS, unseen",
-		Clear: "the owner confirms that nobody uses the public key, or a complete history from its creation shows no GetPublicKey"}}
+	return []Hold{{
+		Code: PublicHalf, Kind: Clearable, Text: "whoever has its public key can go on encrypting outside KMS, unseen",
+		Clear: "the owner confirms that nobody uses the public key, or a complete history from its creation shows no GetPublicKey",
+	}}
 }
 
 // publicKeyNeverRead needs events without a hole from creation to the reading.
@@ -392,6 +436,8 @@ func holdAliases(f Finding, _ Verdict) []Hold {
 	if len(f.Aliases) == 0 || f.AWSManaged() {
 		return nil
 	}
-	return []Hold{{Code: AliasPoints, Kind: Advice, Text: summary(f.Aliases) + " points at it",
-		Clear: "nothing needed; UpdateAlias points it at another key"}}
+	return []Hold{{
+		Code: AliasPoints, Kind: Advice, Text: summary(f.Aliases) + " points at it",
+		Clear: "nothing needed; UpdateAlias points it at another key",
+	}}
 }

@@ -2,6 +2,7 @@ package usage
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -41,12 +42,15 @@ func Sets(findings []Finding) []Set {
 
 // The rules on sets.
 const (
-	LoneMember   HoldCode = "multi-region"  // judged without its set
-	MemberUnseen HoldCode = "member-unseen" // a member of the set was not seen
-	MemberInUse  HoldCode = "member-in-use" // another member is needed
-	HandOver     HoldCode = "hand-over"     // a primary with a replica in use
-	SetUnclear   HoldCode = "set-unclear"   // members disagree about the set
-	Twice        HoldCode = "found-twice"   // two findings of one key
+	LoneMember   HoldCode = "multi-region"   // judged without its set
+	MemberUnseen HoldCode = "member-unseen"  // a member of the set was not seen
+	MemberInUse  HoldCode = "member-in-use"  // another member is in use, or may be
+	MemberHeld   HoldCode = "member-held"    // another member is held
+	FormerMember HoldCode = "former-replica" // a deleted replica has taken its record along
+	Reimport     HoldCode = "reimport"       // a replica that does not come back by itself
+	HandOver     HoldCode = "hand-over"      // a primary with a replica in use
+	SetUnclear   HoldCode = "set-unclear"    // members disagree about the set
+	Twice        HoldCode = "found-twice"    // two findings of one key
 )
 
 // setID is what members share. Regions differ, the partition cannot.
@@ -142,45 +146,83 @@ func loneMember(f Finding) []Hold {
 	if !f.MultiRegion() {
 		return nil
 	}
-	return []Hold{{Code: LoneMember, Text: "it is a multi-Region key: the other members of its set decide too",
-		Clear: "assess it together with the findings of all its Regions (Assess)"}}
+	return []Hold{{
+		Code: LoneMember, Text: "it is a multi-Region key: the other members of its set decide too",
+		Clear: "assess it together with the findings of all its Regions (Assess)",
+	}}
 }
 
-// holds are the rules on the member f of a set, all of them blocking.
+// firstHolding is the firmest of a member's own holds that concerns the others
+// too: that it is being deleted is no reason to keep them.
+func firstHolding(member Finding, v Verdict) *Hold {
+	for _, h := range inOrder(keyHolds(member, v)) {
+		if h.Kind != Advice && h.Code != BeingDeleted {
+			return &h
+		}
+	}
+	return nil
+}
+
+// holds are the rules on the member f of a set.
 //
 // Members track their use independently, and ciphertext is interchangeable
 // among them: silence of one says nothing of the others. An idle replica comes
-// back by ReplicateKey for as long as its primary is Enabled, so the use of
+// back by ReplicateKey for as long as its primary is Enabled, so what holds
 // others does not hold it then.
 // https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-keys-delete.html
 func (s *builtSet) holds(f Finding, verdicts map[string]Verdict) []Hold {
 	var hs []Hold
 	if len(s.Unseen) > 0 {
-		hs = append(hs, Hold{Code: MemberUnseen, Text: "members of its set were not seen: " + summary(s.Unseen),
-			Clear: "inspect their Regions too, with a role that may read them"})
+		hs = append(hs, Hold{
+			Code: MemberUnseen, Text: "members of its set were not seen: " + summary(s.Unseen),
+			Clear: "inspect their Regions too, with a role that may read them",
+		})
 	}
 	if s.Primary == "" {
-		return append(hs, Hold{Code: SetUnclear, Text: "the members of its set disagree on which is the primary",
-			Clear: "inspect again; a change of the primary Region may be under way"})
+		return append(hs, Hold{
+			Code: SetUnclear, Text: "the members of its set disagree on which is the primary",
+			Clear: "inspect again; a change of the primary Region may be under way",
+		})
 	}
 	if f.ARN != s.Primary {
 		primary, ok := s.found[s.Primary]
 		if !ok || primary.Metadata != nil && primary.Metadata.State == types.KeyStateEnabled {
-			return hs // not seen, which holds it, or alive: the replica can be had again
+			// Not seen, which holds it, or alive: the replica can be had again.
+			if f.Metadata != nil && f.Metadata.Origin == types.OriginTypeExternal {
+				hs = append(hs, Hold{
+					Code: Reimport, Kind: Advice, Text: "its key material is imported: ReplicateKey alone does not bring it back",
+					Clear: "nothing needed; keep the key material, which must be imported again",
+				})
+			}
+			return hs
 		}
 	}
+	hs = append(hs, Hold{
+		Code: FormerMember, Kind: Advice, Text: "a replica that is deleted by now has left no record, but may have encrypted",
+		Clear: "nothing needed; the owner knows in which Regions the set has been",
+	})
 	for _, arn := range s.Members {
 		member, seen := s.found[arn]
 		if arn == f.ARN || !seen {
 			continue
 		}
-		switch v := verdicts[arn]; {
+		v := verdicts[arn]
+		switch other := firstHolding(member, v); {
 		case v.Class == Active && f.ARN == s.Primary:
-			hs = append(hs, Hold{Code: HandOver, Text: "it is the primary of a set in use: " + arn,
-				Clear: "hand over first: UpdatePrimaryRegion to a member in use, both Enabled"})
+			hs = append(hs, Hold{
+				Code: HandOver, Text: "it is the primary of a set in use: " + arn,
+				Clear: "hand over first: UpdatePrimaryRegion to a member in use, both Enabled",
+			})
 		case len(holdUse(member, v)) > 0:
-			hs = append(hs, Hold{Code: MemberInUse, Text: "another member of its set is " + v.Class.String() + ": " + arn,
-				Clear: "wait until that member is known to be silent for longer than the window too"})
+			hs = append(hs, Hold{
+				Code: MemberInUse, Text: "another member of its set is " + v.Class.String() + ": " + arn,
+				Clear: "wait until that member is known to be silent for longer than the window too",
+			})
+		case other != nil:
+			hs = append(hs, Hold{
+				Code: MemberHeld, Text: fmt.Sprintf("another member of its set is held: %s: %s", arn, other.Text),
+				Clear: "what clears it for that member: " + other.Clear,
+			})
 		}
 	}
 	return hs

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -73,7 +72,8 @@ func (t *targetRun) run(ctx context.Context) {
 		return
 	}
 	if t.send(result{err: &e}) {
-		t.log.Error("inspection incomplete", "account", e.Account, "region", e.Region, "op", e.Op, "listed", e.Listed, "read", e.Read)
+		t.log.Error("inspection incomplete", "account", e.Account, "region", e.Region, "op", e.Op, "listed", e.Listed, "read", e.Read,
+			"reason", string(meaning[fault.Of(context.Background(), e.Err)].reason))
 	}
 }
 
@@ -134,14 +134,14 @@ func (t *targetRun) listKeys(ctx context.Context) error {
 		seen    = map[string]struct{}{}
 		unnamed int
 	)
-	err := pages(func(marker *string) (*string, bool, error) {
+	err := pages(func(marker *string) (int, *string, bool, error) {
 		out, _, err := call(ctx, t, t.where, opListKeys, t.target.Client.ListKeys,
 			&kms.ListKeysInput{Limit: aws.Int32(1000), Marker: marker})
 		if err == nil && out.Keys == nil {
 			err = absent("Keys")
 		}
 		if err != nil {
-			return nil, false, err
+			return 0, nil, false, err
 		}
 		arns := make([]string, 0, len(out.Keys))
 		for _, k := range out.Keys {
@@ -152,7 +152,7 @@ func (t *targetRun) listKeys(ctx context.Context) error {
 				continue
 			}
 			if err := t.belongs(p); err != nil {
-				return nil, false, err
+				return 0, nil, false, err
 			}
 			if _, again := seen[arn]; !again {
 				seen[arn] = struct{}{}
@@ -160,7 +160,7 @@ func (t *targetRun) listKeys(ctx context.Context) error {
 			}
 		}
 		t.keys.add(arns)
-		return out.NextMarker, out.Truncated, nil
+		return len(out.Keys), out.NextMarker, out.Truncated, nil
 	})
 	if err == nil && unnamed > 0 {
 		err = malformedError(fmt.Sprintf("%d entries of the key list have no key ARN", unnamed))
@@ -200,14 +200,14 @@ func (t *targetRun) listAliases(ctx context.Context) {
 		return
 	}
 	where := lane{account: t.target.Account, region: t.target.Region}
-	t.noAlias = pages(func(marker *string) (*string, bool, error) {
+	t.noAlias = pages(func(marker *string) (int, *string, bool, error) {
 		out, _, err := call(ctx, t, where, opListAliases, t.target.Client.ListAliases,
 			&kms.ListAliasesInput{Limit: aws.Int32(100), Marker: marker})
 		if err == nil && out.Aliases == nil {
 			err = absent("Aliases")
 		}
 		if err != nil {
-			return nil, false, err
+			return 0, nil, false, err
 		}
 		for _, a := range out.Aliases {
 			// An alias without a target stands for an AWS managed key not made yet.
@@ -215,7 +215,7 @@ func (t *targetRun) listAliases(ctx context.Context) {
 				t.aliases[id] = append(t.aliases[id], *a.AliasName)
 			}
 		}
-		return out.NextMarker, out.Truncated, nil
+		return len(out.Aliases), out.NextMarker, out.Truncated, nil
 	})
 	for id, names := range t.aliases {
 		slices.Sort(names)
@@ -223,16 +223,24 @@ func (t *targetRun) listAliases(ctx context.Context) {
 	}
 }
 
-// pages calls fetch until the last page. A marker that comes back a second time
-// would go round for ever, and a truncated page without a marker would end the
-// list early and silently: both are errors.
-func pages(fetch func(marker *string) (next *string, truncated bool, err error)) error {
+// pages calls fetch, which returns how many entries a page had, until the last
+// page. A marker that comes back a second time and pages that stay empty would go
+// on for ever, and a truncated page without a marker would end the list early and
+// silently: all are errors.
+func pages(fetch func(marker *string) (entries int, next *string, truncated bool, err error)) error {
 	seen := map[string]bool{}
+	empty := 0
 	var marker *string
 	for {
-		next, truncated, err := fetch(marker)
+		entries, next, truncated, err := fetch(marker)
 		if err != nil || !truncated {
 			return err
+		}
+		if empty++; entries > 0 {
+			empty = 0
+		}
+		if empty > maxEmptyPages {
+			return malformedError("the list goes on, but its pages are empty")
 		}
 		if aws.ToString(next) == "" {
 			return malformedError("a truncated page has no marker for the next one")
@@ -244,6 +252,9 @@ func pages(fetch func(marker *string) (next *string, truncated bool, err error))
 		marker = next
 	}
 }
+
+// maxEmptyPages is how many may come in a row: a service may filter after paging.
+const maxEmptyPages = 100
 
 // absent is a page without its list. KMS writes an empty list as [], which the
 // SDK keeps apart from none: an answer that is no answer, as a proxy may give
@@ -265,9 +276,15 @@ func call[In, Out any](ctx context.Context, t *targetRun, where lane, op string,
 	}
 	asked := time.Now()
 	out, err := method(ctx, in, func(o *kms.Options) {
-		retryer = pace.NewRetryer(o.Retryer, limiter, t.Attempts, t.Patience, throttled)
+		retryer = pace.NewRetryer(o.Retryer, limiter, pace.Options{
+			Attempts: t.Attempts, Patience: t.Patience, First: op == opListKeys || op == opListAliases, Throttled: throttled,
+		})
 		o.Retryer = retryer
+		o.APIOptions = append(o.APIOptions, pace.Timeout(attemptTimeout))
 	})
+	if fault.Of(ctx, err) != fault.Throttled {
+		limiter.Answered()
+	}
 	if ctx.Err() != nil && err != nil {
 		return nil, asked, ended(ctx)
 	}
@@ -284,6 +301,9 @@ func call[In, Out any](ctx context.Context, t *targetRun, where lane, op string,
 	}
 	return out, asked, nil
 }
+
+// attemptTimeout bounds each attempt: KMS answers in milliseconds or not at all.
+const attemptTimeout = 30 * time.Second
 
 // warnUnpaced says once a range that a client drops its option functions.
 func (t *targetRun) warnUnpaced(where lane, op string) {
@@ -372,5 +392,5 @@ func (t *targetRun) aliasesOf(id string) ([]string, error) {
 // hasAWSAlias tells whether a key is AWS managed by its alias alone.
 func (t *targetRun) hasAWSAlias(id string) bool {
 	names, _ := t.aliasesOf(id)
-	return slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, awsAlias) })
+	return hasAWSAlias(names)
 }

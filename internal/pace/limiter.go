@@ -46,6 +46,7 @@ type Limiter struct {
 	base   float64   // attempts per second at the last throttle
 	slowed time.Time // when that was; zero: never
 	slot   time.Time // when the latest attempt was due
+	stuck  time.Time // since when there has been nothing but throttles; zero: there has
 
 	attempts  int
 	throttled int
@@ -119,6 +120,9 @@ func (l *Limiter) Throttled() {
 	defer l.mu.Unlock()
 	l.throttled++
 	now := time.Now()
+	if l.stuck.IsZero() {
+		l.stuck = now
+	}
 	r := l.rate(now)
 	step := min(cut, r*cutShare)
 	if now.Sub(l.slowed) > haste {
@@ -126,6 +130,23 @@ func (l *Limiter) Throttled() {
 	}
 	l.base = max(l.quota*floor, r-step)
 	l.slowed = now
+}
+
+// Answered says that an attempt was let through by the quota.
+func (l *Limiter) Answered() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stuck = time.Time{}
+}
+
+// Stuck is for how long every attempt, whoever's, has been throttled.
+func (l *Limiter) Stuck() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stuck.IsZero() {
+		return 0
+	}
+	return time.Since(l.stuck)
 }
 
 // State is a Limiter's present state.

@@ -25,19 +25,26 @@ type Retryer struct {
 
 	limiter  *Limiter
 	attempts int           // for failures other than throttling
-	patience time.Duration // for throttling
+	patience time.Duration // for throttling of everybody
+	first    bool          // nothing has shown yet that the host exists
 	onSlowed func()        // told of each throttle; may be nil
 
-	first  time.Time // when the first attempt was sent
 	sent   time.Time // when the latest was
 	failed int       // attempts that failed otherwise than by throttling
 	slowed int       // attempts that were throttled
 }
 
-// NewRetryer wraps inner for one call. If throttled is not nil it is called after
-// each throttled attempt.
-func NewRetryer(inner aws.Retryer, l *Limiter, attempts int, patience time.Duration, throttled func()) *Retryer {
-	return &Retryer{Retryer: inner, limiter: l, attempts: attempts, patience: patience, onSlowed: throttled}
+// Options are what a Retryer goes by.
+type Options struct {
+	Attempts  int           // in all, for failures other than throttling; at least 1
+	Patience  time.Duration // how long the limiter may be stuck before throttled calls are given up
+	First     bool          // the call is the first of its target: its host may not exist
+	Throttled func()        // called after each throttled attempt; nil: nothing is
+}
+
+// NewRetryer wraps inner for one call.
+func NewRetryer(inner aws.Retryer, l *Limiter, o Options) *Retryer {
+	return &Retryer{Retryer: inner, limiter: l, attempts: o.Attempts, patience: o.Patience, first: o.First, onSlowed: o.Throttled}
 }
 
 // Sent returns when the latest attempt was sent, in local time: zero if none
@@ -64,17 +71,18 @@ func (r *Retryer) GetAttemptToken(ctx context.Context) (func(error) error, error
 		_ = release(err) // the wait's error is the one to report
 		return nil, err
 	}
-	if r.first.IsZero() {
-		r.first = sent
-	}
 	r.sent = sent
 	return func(err error) error {
 		if fault.Throttle(err) {
-			err = nil
+			err = errPaced
 		}
 		return release(err)
 	}, nil
 }
+
+// errPaced is what the inner retryer sees of a throttle: neither a success, which
+// would earn it something, nor a throttle.
+var errPaced = errors.New("throttled, and paced by somebody else")
 
 func (r *Retryer) innerToken(ctx context.Context) (func(error) error, error) {
 	if v2, ok := r.Retryer.(aws.RetryerV2); ok {
@@ -94,10 +102,10 @@ func (r *Retryer) IsErrorRetryable(err error) bool {
 		if r.onSlowed != nil {
 			r.onSlowed()
 		}
-		return time.Since(r.first) < r.patience
+		return r.limiter.Stuck() < r.patience
 	case fault.Unavailable, fault.Malformed:
 		r.failed++
-		return r.failed < r.attempts && !noSuchHost(err)
+		return r.failed < r.attempts && !(r.first && noSuchHost(err))
 	default:
 		r.failed++
 		return r.failed < r.attempts && r.Retryer.IsErrorRetryable(err)
@@ -121,7 +129,10 @@ func (r *Retryer) RetryDelay(attempt int, err error) (time.Duration, error) {
 		return d/2 + rand.N(d), nil
 	}
 	d, err := r.Retryer.RetryDelay(max(0, attempt-r.slowed), err)
-	return min(d, longestDelay), err
+	if err != nil { // as from aws.NopRetryer, which has none to give
+		d = firstDelay << min(r.failed, 16)
+	}
+	return min(d, longestDelay), nil
 }
 
 // The SDK's own delays grow to 20 seconds, for one of many calls that wait for
