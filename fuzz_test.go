@@ -93,8 +93,10 @@ func FuzzAssessmentJSON(f *testing.F) {
 	good := Assess([]Finding{{
 		ARN:       "arn:aws:kms:us-east-1:" + fuzzAccount + ":key/1234abcd-12ab-34cd-56ef-1234567890ab",
 		LastUsage: &LastUsage{ReadAt: read, TrackingStart: created, Created: created},
-		Metadata: &Metadata{Created: created, Manager: types.KeyManagerTypeCustomer, State: types.KeyStateEnabled,
-			Spec: types.KeySpecSymmetricDefault, Usage: types.KeyUsageTypeEncryptDecrypt, Origin: types.OriginTypeAwsKms},
+		Metadata: &Metadata{
+			Created: created, Manager: types.KeyManagerTypeCustomer, State: types.KeyStateEnabled,
+			Spec: types.KeySpecSymmetricDefault, Usage: types.KeyUsageTypeEncryptDecrypt, Origin: types.OriginTypeAwsKms,
+		},
 		Aliases: []string{}, Grants: []Grant{}, Tags: map[string]string{}, Rotations: []Rotation{},
 		Policy: `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"` + fuzzAccount + `"}}]}`,
 	}}, Policy{})[0]
