@@ -194,11 +194,10 @@ func (e evidence) judge() Verdict {
 	seen := e.seen()
 	var v Verdict
 	switch {
-	case lu.Use != nil && (seen == nil || !seen.At.After(lu.Use.At) || seen.EventID != "" && seen.EventID == lu.Use.EventID):
-		v = e.used(*lu.Use, until, Reason{
-			Code: RecordedUse, At: lu.Use.At,
-			Text: fmt.Sprintf("KMS recorded %s at %s", named(string(lu.Use.Operation)), stamp(lu.Use.At)),
-		})
+	case lu.Use != nil && (seen == nil || !seen.At.After(lu.Use.At)):
+		v = e.used(*lu.Use, until, recordedUse(*lu.Use))
+	case seen != nil && e.recorded(*seen):
+		v = e.used(*seen, until, recordedUse(*seen))
 	case seen != nil && !seen.At.Before(lu.TrackingStart):
 		v = e.usedUnrecorded(*seen, until)
 	case seen != nil:
@@ -251,6 +250,17 @@ func (e evidence) usedUnrecorded(u Use, until time.Time) Verdict {
 		return contradictory(fmt.Sprintf("CloudTrail shows a use at %s that KMS's record lacks", stamp(u.At)))
 	}
 	return v
+}
+
+// recorded tells whether KMS's record is of this very event, though the two are
+// stamped by different clocks. The later time counts.
+func (e evidence) recorded(u Use) bool {
+	r := e.f.LastUsage.Use
+	return r != nil && r.EventID != "" && r.EventID == u.EventID && u.At.Sub(r.At) < Lag
+}
+
+func recordedUse(u Use) Reason {
+	return Reason{Code: RecordedUse, At: u.At, Text: fmt.Sprintf("KMS recorded %s at %s", named(string(u.Operation)), stamp(u.At))}
 }
 
 // usedBeforeTracking judges a key that KMS has no record of, but events have. If

@@ -262,7 +262,8 @@ func holdRefused(f Finding, v Verdict) []Hold {
 			}}
 		}
 		for i := range r.Refusals {
-			if e := &r.Refusals[i]; latest == nil || e.At.After(latest.At) {
+			// One without a time may be the latest of all.
+			if e := &r.Refusals[i]; latest == nil || e.At.IsZero() || !latest.At.IsZero() && e.At.After(latest.At) {
 				latest = e
 			}
 		}
@@ -275,8 +276,8 @@ func holdRefused(f Finding, v Verdict) []Hold {
 		Text:  fmt.Sprintf("%s was refused at %s, asked for by %s", named(latest.Operation), stamp(latest.At), someone(latest.Principal)),
 		Clear: "find who tried, enable the key for them or move them to another, then watch anew",
 	}
-	past := !v.Until.IsZero() && !latest.At.IsZero() && latest.At.Before(v.windowStart())
-	if past || v.LastUse != nil && latest.At.Before(v.LastUse.At) {
+	past := !v.Until.IsZero() && latest.At.Before(v.windowStart()) || v.LastUse != nil && latest.At.Before(v.LastUse.At)
+	if past && !latest.At.IsZero() {
 		h.Kind, h.Clear = Clearable, "the owner confirms that whoever tried no longer needs the key"
 	}
 	return []Hold{h}
