@@ -47,9 +47,12 @@ func (s *Server) AddPredefinedAlias(account, region, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name = "alias/" + strings.TrimPrefix(name, "alias/")
-	st := s.makeStore(scope{account, region})
-	if !isAccount(account) || !regionPattern.MatchString(region) || !strings.HasPrefix(name, "alias/aws/") || st.aliases[name] != nil {
-		return fmt.Errorf("kmsfake: cannot predefine %s in %s %s", name, account, region)
+	st, err := s.place(account, region)
+	if err != nil {
+		return fmt.Errorf("kmsfake: cannot predefine %q: %w", name, err)
+	}
+	if !aliasPattern.MatchString(name) || !strings.HasPrefix(name, "alias/aws/") || st.aliases[name] != nil {
+		return fmt.Errorf("kmsfake: cannot predefine %q in %s %s", name, account, region)
 	}
 	st.addAlias(name, nil, s.now())
 	return nil

@@ -117,7 +117,7 @@ func TestDeletionIsScheduledAndCanceled(t *testing.T) {
 // waiting period is displayed in the PendingDeletionWindowInDays field."
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html
 func TestAPrimaryWithReplicasGetsNoDeletionDate(t *testing.T) {
-	srv, _ := fake()
+	srv, clock := fake()
 	c := srv.Client(account, region, once)
 	arn := srv.MustAddKey(kmsfake.Key{Account: account, Region: region, MultiRegion: true, ReplicaRegions: []string{"eu-west-1"}})
 	out := must(c.ScheduleKeyDeletion(t.Context(), &kms.ScheduleKeyDeletionInput{KeyId: &arn, PendingWindowInDays: aws.Int32(14)}))
@@ -135,8 +135,15 @@ func TestAPrimaryWithReplicasGetsNoDeletionDate(t *testing.T) {
 	if got := must(there.ScheduleKeyDeletion(t.Context(), &kms.ScheduleKeyDeletionInput{KeyId: &replica})); got.KeyState != types.KeyStatePendingDeletion || got.DeletionDate == nil {
 		t.Errorf("replica: %+v", got)
 	}
+	// "When the last replica key in a set of multi-Region keys is deleted, the
+	// KeyState of the scheduled primary key changes from PendingReplicaDeletion to
+	// PendingDeletion and the deletion date appears in the DeletionDate field."
+	now := clock.Advance(time.Hour)
 	if err := srv.Delete(replica); err != nil {
 		t.Error(err)
+	}
+	if m := describe(t, c, arn); m.KeyState != types.KeyStatePendingDeletion || m.PendingDeletionWindowInDays != nil || !aws.ToTime(m.DeletionDate).Equal(now.Add(14*24*time.Hour)) {
+		t.Errorf("%+v", m)
 	}
 	if err := srv.Delete(arn); err != nil {
 		t.Error(err)
@@ -340,9 +347,17 @@ func TestGrantsAreCreatedListedRetiredAndRevoked(t *testing.T) {
 	if count(kms.ListGrantsInput{GrantId: first.GrantId}) != 1 || count(kms.ListGrantsInput{GranteePrincipal: grantee}) != 3 || count(kms.ListGrantsInput{GranteePrincipal: retirer}) != 0 {
 		t.Error("the filters do not filter")
 	}
-	if got := must(c.ListRetirableGrants(ctx, &kms.ListRetirableGrantsInput{RetiringPrincipal: retirer})).Grants; len(got) != 3 {
+	// "You must specify a principal in your AWS account. However, this operation
+	// can return grants in any AWS account."
+	// https://docs.aws.amazon.com/kms/latest/APIReference/API_ListRetirableGrants.html
+	retirable := &kms.ListRetirableGrantsInput{RetiringPrincipal: retirer}
+	if got := must(srv.Client(other, region).ListRetirableGrants(ctx, retirable)).Grants; len(got) != 3 || *got[0].KeyId != arn {
 		t.Errorf("%d retirable grants", len(got))
 	}
+	if got := must(srv.Client(other, "eu-west-1").ListRetirableGrants(ctx, retirable)).Grants; len(got) != 0 {
+		t.Errorf("%d retirable grants in another Region", len(got))
+	}
+	wantCode(t, second(c.ListRetirableGrants(ctx, retirable)), "InvalidArnException")
 
 	// A grant is retired by token or ID, by its retiring principal or the account
 	// that made it, and revoked by ID.
@@ -356,7 +371,7 @@ func TestGrantsAreCreatedListedRetiredAndRevoked(t *testing.T) {
 	wantCode(t, second(c.RevokeGrant(ctx, &kms.RevokeGrantInput{KeyId: &arn, GrantId: left[0].GrantId})), "")
 	wantCode(t, second(c.RevokeGrant(ctx, &kms.RevokeGrantInput{KeyId: &arn, GrantId: left[0].GrantId})), "NotFoundException")
 	wantCode(t, second(c.RetireGrant(ctx, &kms.RetireGrantInput{KeyId: &arn, GrantId: left[1].GrantId})), "")
-	if got := must(c.ListRetirableGrants(ctx, &kms.ListRetirableGrantsInput{RetiringPrincipal: retirer})).Grants; len(got) != 0 || len(left) != 2 {
+	if got := must(srv.Client(other, region).ListRetirableGrants(ctx, retirable)).Grants; len(got) != 0 || len(left) != 2 {
 		t.Errorf("%d retirable grants are left", len(got))
 	}
 }

@@ -64,14 +64,12 @@ func (c *call) placeKey(k *key, in *kms.CreateKeyInput) error {
 	case !custom:
 		return nil
 	}
-	ks := k.store.keyStores[*in.CustomKeyStoreId]
+	ks, err := c.connected(*in.CustomKeyStoreId)
 	switch {
-	case ks == nil:
-		return fail(codeStoreNotFound, "")
+	case err != nil:
+		return err
 	case originOf(ks.kind) != k.origin:
 		return invalid("Origin %s is not valid for a custom key store of type %s", k.origin, ks.kind)
-	case ks.state != types.ConnectionStateTypeConnected:
-		return fail(codeStoreInvalidState, "Custom key store %s is %s.", ks.id, ks.state)
 	case aws.ToBool(in.MultiRegion), !isSymmetric(k.spec):
 		return fail(codeUnsupportedOperation, "A custom key store holds single-Region symmetric encryption KMS keys only.")
 	}

@@ -28,6 +28,9 @@ func (c *call) usableFor(ref *string, usage types.KeyUsageType, action string) (
 	if k.usage != usage {
 		return nil, fail(codeInvalidKeyUsage, "%s key usage is %s which is not valid for %s.", k.arn, k.usage, c.op.name)
 	}
+	if err := k.paired(); err != nil {
+		return nil, err
+	}
 	return k, nil
 }
 
@@ -177,26 +180,31 @@ func encrypt(c *call, in *kms.EncryptInput) (*kms.EncryptOutput, error) {
 	return &kms.EncryptOutput{CiphertextBlob: blob, EncryptionAlgorithm: alg, KeyId: aws.String(k.arn)}, nil
 }
 
-// ignoresCiphertext tells whether a dry run goes without a ciphertext.
-func ignoresCiphertext(dryRun *bool, modifiers []types.DryRunModifierType) bool {
-	return aws.ToBool(dryRun) && slices.Contains(modifiers, types.DryRunModifierTypeIgnoreCiphertext)
+// ciphertext returns the ciphertext of a request, none for a dry run that is to
+// go without. That needs the key in the member named.
+func ciphertext(blob []byte, dryRun *bool, modifiers []types.DryRunModifierType, key *string, member string) (_ []byte, ignore bool, err error) {
+	ignore = aws.ToBool(dryRun) && slices.Contains(modifiers, types.DryRunModifierTypeIgnoreCiphertext)
+	switch {
+	case blob == nil && !ignore:
+		return nil, false, invalid("1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: Member must not be null")
+	case ignore && key == nil:
+		return nil, false, invalid("%s is required when DryRunModifiers is IGNORE_CIPHERTEXT", member)
+	case ignore:
+		blob = nil
+	}
+	return blob, ignore, nil
 }
 
 func decrypt(c *call, in *kms.DecryptInput) (*kms.DecryptOutput, error) {
-	ignore := ignoresCiphertext(in.DryRun, in.DryRunModifiers)
-	switch {
-	case in.CiphertextBlob == nil && !ignore:
-		return nil, invalid("1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: Member must not be null")
-	case ignore && in.KeyId == nil:
-		return nil, invalid("KeyId is required when DryRunModifiers is IGNORE_CIPHERTEXT")
-	case ignore:
-		in.CiphertextBlob = nil
+	blob, ignore, err := ciphertext(in.CiphertextBlob, in.DryRun, in.DryRunModifiers, in.KeyId, "KeyId")
+	if err != nil {
+		return nil, err
 	}
 	if err := noRecipient(in.Recipient); err != nil {
 		return nil, err
 	}
 	alg := algorithmOr(in.EncryptionAlgorithm)
-	k, plaintext, material, err := c.unseal(in.KeyId, "Decrypt", alg, in.CiphertextBlob, in.EncryptionContext, ignore)
+	k, plaintext, material, err := c.unseal(in.KeyId, "Decrypt", alg, blob, in.EncryptionContext, ignore)
 	if err != nil {
 		return nil, err
 	}
@@ -210,17 +218,12 @@ func decrypt(c *call, in *kms.DecryptInput) (*kms.DecryptOutput, error) {
 // reEncrypt uses two keys: the source as Decrypt does, the destination as
 // Encrypt does. Both are recorded.
 func reEncrypt(c *call, in *kms.ReEncryptInput) (*kms.ReEncryptOutput, error) {
-	ignore := ignoresCiphertext(in.DryRun, in.DryRunModifiers)
-	switch {
-	case in.CiphertextBlob == nil && !ignore:
-		return nil, invalid("1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: Member must not be null")
-	case ignore && in.SourceKeyId == nil:
-		return nil, invalid("SourceKeyId is required when DryRunModifiers is IGNORE_CIPHERTEXT")
-	case ignore:
-		in.CiphertextBlob = nil
+	old, ignore, err := ciphertext(in.CiphertextBlob, in.DryRun, in.DryRunModifiers, in.SourceKeyId, "SourceKeyId")
+	if err != nil {
+		return nil, err
 	}
 	from, to := algorithmOr(in.SourceEncryptionAlgorithm), algorithmOr(in.DestinationEncryptionAlgorithm)
-	source, plaintext, sourceMaterial, err := c.unseal(in.SourceKeyId, "ReEncryptFrom", from, in.CiphertextBlob, in.SourceEncryptionContext, ignore)
+	source, plaintext, sourceMaterial, err := c.unseal(in.SourceKeyId, "ReEncryptFrom", from, old, in.SourceEncryptionContext, ignore)
 	if err != nil {
 		return nil, err
 	}
@@ -313,18 +316,21 @@ func (c *call) dataKeyPair(ref *string, spec types.DataKeyPairSpec, context map[
 	if spec == types.DataKeyPairSpecSm2 && !regionAllows(types.KeySpecSm2, c.region) {
 		return nil, nil, nil, nil, nil, fail(codeUnsupportedOperation, "KeyPairSpec SM2 is not supported in this Region.")
 	}
-	if private, public, err = newDataKeyPair(spec, c.srv.ids); err != nil {
+	if strings.HasPrefix(string(spec), "RSA_") && c.rsa == nil {
+		return nil, nil, nil, nil, nil, again{func() { c.rsa = newRSAPair(string(spec)) }}
+	}
+	if private, public, err = c.newDataKeyPair(spec); err != nil {
 		return nil, nil, nil, nil, nil, err
 	}
 	blob, material, err = c.wrap(k, private, context, dryRun)
 	return k, private, public, blob, material, err
 }
 
-func newDataKeyPair(spec types.DataKeyPairSpec, ids *entropy) (private, public []byte, err error) {
+func (c *call) newDataKeyPair(spec types.DataKeyPairSpec) (private, public []byte, err error) {
+	ids := c.srv.ids
 	switch {
-	case strings.HasPrefix(string(spec), "RSA_"):
-		p := newRSAPair(string(spec))
-		return privateKeyDER(p.key), p.publicDER(), nil
+	case c.rsa != nil:
+		return privateKeyDER(c.rsa.key), c.rsa.publicDER(), nil
 	case strings.HasPrefix(string(spec), "ECC_NIST_P"):
 		p := newECKey(string(spec), ids.bytes(32))
 		return privateKeyDER(p), publicKeyDER(p.Public()), nil
@@ -540,14 +546,12 @@ func generateRandom(c *call, in *kms.GenerateRandomInput) (*kms.GenerateRandomOu
 		return nil, invalid("NumberOfBytes is required.")
 	}
 	if in.CustomKeyStoreId != nil {
-		ks := c.srv.store(c.scope()).keyStores[*in.CustomKeyStoreId]
+		ks, err := c.connected(*in.CustomKeyStoreId)
 		switch {
-		case ks == nil:
-			return nil, fail(codeStoreNotFound, "")
+		case err != nil:
+			return nil, err
 		case ks.kind != types.CustomKeyStoreTypeAwsCloudhsm:
 			return nil, fail(codeUnsupportedOperation, "Custom key store %s of type %s does not generate random bytes.", ks.id, ks.kind)
-		case ks.state != types.ConnectionStateTypeConnected:
-			return nil, fail(codeStoreInvalidState, "Custom key store %s is %s.", ks.id, ks.state)
 		}
 	}
 	return &kms.GenerateRandomOutput{Plaintext: c.srv.ids.bytes(int(*in.NumberOfBytes))}, nil
@@ -561,6 +565,9 @@ func getPublicKey(c *call, in *kms.GetPublicKeyInput) (*kms.GetPublicKeyOutput, 
 	}
 	if !isAsymmetric(k.spec) {
 		return nil, fail(codeUnsupportedOperation, "%s key spec is %s which is not valid for GetPublicKey.", k.arn, k.spec)
+	}
+	if err := k.paired(); err != nil {
+		return nil, err
 	}
 	return &kms.GetPublicKeyOutput{
 		KeyId:                   aws.String(k.arn),

@@ -26,7 +26,7 @@ func listKeys(c *call, in *kms.ListKeysInput) (*kms.ListKeysOutput, error) {
 func describeKey(c *call, in *kms.DescribeKeyInput) (*kms.DescribeKeyOutput, error) {
 	if name, ok := c.predefined(*in.KeyId); ok {
 		if !c.exclusive {
-			return nil, errExclusive
+			return nil, again{func() { c.exclusive = true }}
 		}
 		if _, err := c.srv.addKey(Key{
 			Account: c.account, Region: c.region, Manager: types.KeyManagerTypeAws,

@@ -9,6 +9,21 @@
 // or by [Server.Use], shows in GetKeyLastUsage: for each member of a multi-Region
 // set separately, after a settable lag, from a settable tracking start.
 //
+//	clock := kmsfake.NewClock(time.Date(2026, time.August, 1, 12, 0, 0, 0, time.UTC))
+//	srv := kmsfake.New(func(o *kmsfake.Options) { o.Now = clock.Now })
+//	arn := srv.MustAddKey(kmsfake.Key{Account: "111122223333", Region: "us-east-1"})
+//	client := srv.Client("111122223333", "us-east-1") // a *kms.Client
+//	_, err := client.Encrypt(ctx, &kms.EncryptInput{KeyId: &arn, Plaintext: []byte("x")})
+//	clock.Advance(90 * 24 * time.Hour) // and GetKeyLastUsage tells of a use 90 days ago
+//
+//	url, stop, err := srv.Start() // over HTTP, for clients with this BaseEndpoint
+//	defer stop()
+//
+// Without [Options].Now the server goes by time.Now, which in a bubble begins with
+// the year 2000. What was used before [Options].TrackingStart leaves no record;
+// by default that is 2026-04-23, as in AWS, or the time at which the server was
+// made, if its clock showed an earlier one.
+//
 // # Who calls
 //
 // The caller's account and Region come from the credential scope of the
@@ -29,9 +44,9 @@
 //
 // Wire form, paging, key states, error codes and the record of use follow AWS's
 // documentation and are tested against it and against the snapshots in the SDK
-// module. HTTP status codes are those of the SDK's model (404, 409, 412); AWS's
-// API reference has 400 in their place. Message texts are AWS's where they are
-// known. These things differ from AWS:
+// module. The HTTP status of errors is 400, 500 of KMSInternalException, as the live
+// service has it, not the 404, 409 and 412 of the SDK's model. Message texts are
+// AWS's where they are known. These things differ from AWS:
 //
 //   - Symmetric encryption, RSA, NIST curves, Ed25519, ML-KEM-768, ML-KEM-1024 and
 //     HMAC are real, and what they make is understood outside. secp256k1, SM2,
@@ -51,4 +66,6 @@
 //     [Server.AddKeyStore] and [Server.SetKeyStoreState] only, and nothing is
 //     answered to Nitro enclaves.
 //   - Changes are visible at once: there is no eventual consistency.
+//   - The names of members are read without regard to case; AWS ignores a member
+//     whose case is wrong. The SDK writes them right.
 package kmsfake

@@ -1,6 +1,7 @@
 package kmsfake
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -10,6 +11,7 @@ import (
 type Fault struct {
 	delay  time.Duration
 	cut    bool
+	deny   bool
 	edit   func([]byte) []byte
 	status int
 	err    *apiError
@@ -22,12 +24,20 @@ func InternalFailure() *Fault {
 }
 
 // Status answers with the HTTP status and an empty body, as a load balancer
-// before KMS might.
-func Status(status int) *Fault { return &Fault{status: status} }
+// before KMS might. It panics unless the status is between 200 and 599.
+func Status(status int) *Fault {
+	if status < 200 || status > 599 {
+		panic(fmt.Sprintf("kmsfake: %d is not the HTTP status of an answer", status))
+	}
+	return &Fault{status: status}
+}
 
-// Fail answers with the HTTP status, error code and message given.
+// Fail answers with the HTTP status, error code and message given. It panics
+// unless the status is between 200 and 599.
 func Fail(status int, code, message string) *Fault {
-	return &Fault{status: status, err: &apiError{code: code, message: message}}
+	f := Status(status)
+	f.err = &apiError{code: code, message: message}
+	return f
 }
 
 // Throttle answers as KMS does when a request quota is used up. It is counted
@@ -48,14 +58,17 @@ func Malformed() *Fault {
 // Edit carries the call out and answers with what fn makes of the right body,
 // which is JSON: for answers that contradict themselves, lack members, or have
 // values that the SDK does not know yet. fn may be called concurrently. The
-// status stays as it is.
-func Edit(fn func(body []byte) []byte) *Fault { return &Fault{edit: fn} }
+// status stays as it is. It panics if fn is nil.
+func Edit(fn func(body []byte) []byte) *Fault {
+	if fn == nil {
+		panic("kmsfake: Edit of nil")
+	}
+	return &Fault{edit: fn}
+}
 
 // Deny answers with AccessDeniedException, as if no identity-based policy
 // allowed the call.
-func Deny() *Fault {
-	return &Fault{status: http.StatusBadRequest, err: &apiError{code: codeAccessDenied}}
-}
+func Deny() *Fault { return &Fault{deny: true} }
 
 // After returns a fault that does the same, later by d.
 func (f *Fault) After(d time.Duration) *Fault {

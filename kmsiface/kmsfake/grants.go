@@ -2,7 +2,10 @@ package kmsfake
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -16,6 +19,25 @@ type grant struct {
 	key   *key
 	id    string
 	entry types.GrantListEntry
+}
+
+var grantIDPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// checkGrants refuses grants that a new key in the store cannot have.
+func (st *store) checkGrants(grants []Grant) error {
+	seen := map[string]bool{}
+	for _, g := range grants {
+		switch {
+		case g.ID != "" && (!grantIDPattern.MatchString(g.ID) || st.grants[g.ID] != nil || seen[g.ID]):
+			return fmt.Errorf("%q cannot be the ID of a new grant", g.ID)
+		case g.GranteePrincipal == "" && g.GranteeServicePrincipal == "":
+			return errors.New("a grant has no grantee")
+		case len(g.Operations) == 0:
+			return errors.New("a grant has no operations")
+		}
+		seen[g.ID] = true
+	}
+	return nil
 }
 
 // addGrant puts a grant on the key and returns it.
@@ -43,34 +65,48 @@ func (s *Server) addGrant(k *key, in Grant) *grant {
 	i, _ := slices.BinarySearchFunc(k.grants, g.id, func(g *grant, id string) int { return strings.Compare(g.id, id) })
 	k.grants = slices.Insert(k.grants, i, g)
 	k.store.grants[g.id] = g
-	for _, p := range g.retirers() {
-		x := k.store.retirable[p]
+	for _, r := range g.retirers() {
+		x := s.retirable[r]
 		if x == nil {
 			x = &index{}
-			k.store.retirable[p] = x
+			s.retirable[r] = x
 		}
-		x.add(g.id)
+		x.add(g.id + " " + k.store.account)
 	}
 	return g
 }
 
-func (k *key) dropGrant(g *grant) {
+func (s *Server) dropGrant(k *key, g *grant) {
 	k.grants = slices.DeleteFunc(k.grants, func(o *grant) bool { return o == g })
 	delete(k.store.grants, g.id)
-	for _, p := range g.retirers() {
-		k.store.retirable[p].remove(g.id)
+	for _, r := range g.retirers() {
+		s.retirable[r].remove(g.id + " " + k.store.account)
 	}
 }
 
-// retirers are the principals that the grant names as allowed to retire it.
-func (g *grant) retirers() []string {
-	var out []string
+// retirer is who may retire grants in a Region, whosoever's the keys are, and
+// the account that can ask for them: the principal's, for a service the key's.
+type retirer struct {
+	scope
+	principal string
+}
+
+// retirers are those that the grant names.
+func (g *grant) retirers() []retirer {
+	var out []retirer
 	for _, p := range []*string{g.entry.RetiringPrincipal, g.entry.RetiringServicePrincipal} {
 		if p != nil {
-			out = append(out, *p)
+			out = append(out, retirerOf(g.key.store.scope, *p))
 		}
 	}
 	return out
+}
+
+func retirerOf(sc scope, principal string) retirer {
+	if isPrincipalARN(principal) {
+		sc.account = strings.Split(principal, ":")[4]
+	}
+	return retirer{sc, principal}
 }
 
 func grantID(g *grant) string { return g.id }
@@ -113,14 +149,19 @@ func matches(filter, value *string) bool {
 	return filter == nil || value != nil && *filter == *value
 }
 
+// listRetirableGrants finds grants on the keys of all accounts, for a principal of
+// the caller's. AWS does not say which error another account's principal gets.
 func listRetirableGrants(c *call, in *kms.ListRetirableGrantsInput) (*kms.ListRetirableGrantsOutput, error) {
 	if (in.RetiringPrincipal == nil) == (in.RetiringServicePrincipal == nil) {
 		return nil, invalid("Exactly one of RetiringPrincipal and RetiringServicePrincipal must be specified")
 	}
 	who := aws.ToString(in.RetiringPrincipal) + aws.ToString(in.RetiringServicePrincipal)
-	st := c.srv.store(c.scope())
+	r := retirerOf(c.scope(), who)
+	if r.account != c.account {
+		return nil, fail(codeInvalidArn, "Invalid principal %s: it is not in account %s", who, c.account)
+	}
 	var ids []string
-	if x := st.retirable[who]; x != nil {
+	if x := c.srv.retirable[r]; x != nil {
 		ids = x.all()
 	}
 	ids, next, truncated, err := page(c, ids, self, in.Limit, in.Marker, who)
@@ -129,7 +170,8 @@ func listRetirableGrants(c *call, in *kms.ListRetirableGrantsInput) (*kms.ListRe
 	}
 	grants := make([]*grant, len(ids))
 	for i, id := range ids {
-		grants[i] = st.grants[id]
+		grantID, account, _ := strings.Cut(id, " ")
+		grants[i] = c.srv.store(scope{account, c.region}).grants[grantID]
 	}
 	return &kms.ListRetirableGrantsOutput{Grants: entries(grants), NextMarker: next, Truncated: truncated}, nil
 }
@@ -309,7 +351,7 @@ func revokeGrant(c *call, in *kms.RevokeGrantInput) (*kms.RevokeGrantOutput, err
 	if err := c.dry(in.DryRun); err != nil {
 		return nil, err
 	}
-	k.dropGrant(g)
+	c.srv.dropGrant(k, g)
 	return &kms.RevokeGrantOutput{}, nil
 }
 
@@ -326,7 +368,7 @@ func retireGrant(c *call, in *kms.RetireGrantInput) (*kms.RetireGrantOutput, err
 	if err := c.dry(in.DryRun); err != nil {
 		return nil, err
 	}
-	g.key.dropGrant(g)
+	c.srv.dropGrant(g.key, g)
 	return &kms.RetireGrantOutput{}, nil
 }
 

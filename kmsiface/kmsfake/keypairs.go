@@ -57,8 +57,16 @@ var errNotThisKey = errors.New("what is given does not fit the key")
 // needed: RSA takes its time.
 func (k *key) pair() keyPair {
 	m := k.materials.current()
-	m.once.Do(func() { m.pair = newKeyPair(k.spec, m.secret[:]) })
+	m.once.Do(func() { m.pair = newKeyPair(k.spec, m.secret[:]); m.made.Store(true) })
 	return m.pair
+}
+
+// paired is nil unless the key pair is RSA and has still to be made.
+func (k *key) paired() error {
+	if isRSA(k.spec) && !k.materials.current().made.Load() {
+		return again{func() { k.pair() }}
+	}
+	return nil
 }
 
 func newKeyPair(spec types.KeySpec, secret []byte) keyPair {
@@ -206,17 +214,14 @@ func (p *edPair) verify(alg types.SigningAlgorithmSpec, message, signature []byt
 
 // kemPair is an ML-KEM key pair of a size that the standard library knows.
 type kemPair struct {
-	spec       string
-	private    crypto.Decapsulator
-	ciphertext int // its size
+	spec    string
+	private crypto.Decapsulator
 }
 
 func newKEMPair(spec string, seed []byte) *kemPair {
 	var private crypto.Decapsulator
 	var err error
-	size := mlkem.CiphertextSize768
 	if spec == string(types.KeySpecMlKem1024) {
-		size = mlkem.CiphertextSize1024
 		private, err = mlkem.NewDecapsulationKey1024(seed)
 	} else {
 		private, err = mlkem.NewDecapsulationKey768(seed)
@@ -224,7 +229,7 @@ func newKEMPair(spec string, seed []byte) *kemPair {
 	if err != nil {
 		panic(fmt.Sprintf("kmsfake: cannot make an ML-KEM key: %v", err)) // only for a seed of the wrong size
 	}
-	return &kemPair{spec: spec, private: private, ciphertext: size}
+	return &kemPair{spec: spec, private: private}
 }
 
 func (p *kemPair) publicDER() []byte {

@@ -33,45 +33,45 @@ type KeyStore struct {
 func (s *Server) AddKeyStore(in KeyStore) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !isAccount(in.Account) || !regionPattern.MatchString(in.Region) {
-		return "", fmt.Errorf("kmsfake: cannot add a custom key store in %q %q", in.Account, in.Region)
+	st, err := s.place(in.Account, in.Region)
+	if err != nil {
+		return "", fmt.Errorf("kmsfake: cannot add a custom key store: %w", err)
 	}
-	ks, err := s.addKeyStore(s.makeStore(scope{in.Account, in.Region}), in)
+	ks, err := s.newKeyStore(st, in)
 	if err != nil {
 		return "", fmt.Errorf("kmsfake: %w", err)
 	}
+	st.keyStores[ks.id] = ks
 	return ks.id, nil
 }
 
-func (s *Server) addKeyStore(st *store, in KeyStore) (*keyStore, error) {
+// newKeyStore makes a custom key store that is not in its place yet.
+func (s *Server) newKeyStore(st *store, in KeyStore) (*keyStore, error) {
 	ks := &keyStore{
 		id:      cmp.Or(in.ID, "cks-"+s.ids.hex(9)[:17]),
 		kind:    cmp.Or(in.Type, types.CustomKeyStoreTypeAwsCloudhsm),
-		state:   cmp.Or(in.State, types.ConnectionStateTypeConnected),
 		created: cmp.Or(in.Created, s.now()),
 	}
 	ks.name = cmp.Or(in.Name, ks.id)
 	if !keyStoreIDPattern.MatchString(ks.id) || st.keyStores[ks.id] != nil {
 		return nil, fmt.Errorf("%q cannot be the ID of a new custom key store", ks.id)
 	}
+	if !slices.Contains(ks.kind.Values(), ks.kind) {
+		return nil, fmt.Errorf("there are no custom key stores of type %q", ks.kind)
+	}
 	if ks.kind == types.CustomKeyStoreTypeAwsCloudhsm {
 		ks.clusterID = "cluster-" + s.ids.hex(6)[:11]
 	}
-	if ks.state == types.ConnectionStateTypeFailed {
-		ks.failure = types.ConnectionErrorCodeTypeNetworkErrors
+	if err := ks.connect(cmp.Or(in.State, types.ConnectionStateTypeConnected)); err != nil {
+		return nil, err
 	}
-	st.keyStores[ks.id] = ks
 	return ks, nil
 }
 
-// SetKeyStoreState connects or disconnects a custom key store, and with it all
-// of its keys, without a call.
-func (s *Server) SetKeyStoreState(account, region, id string, state types.ConnectionStateType) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ks := s.store(scope{account, region}).keyStores[id]
-	if ks == nil || !slices.Contains(state.Values(), state) {
-		return fmt.Errorf("kmsfake: cannot put custom key store %s in %s %s into state %q", id, account, region, state)
+// connect puts the store into a connection state.
+func (ks *keyStore) connect(state types.ConnectionStateType) error {
+	if !slices.Contains(state.Values(), state) {
+		return fmt.Errorf("there is no connection state %q", state)
 	}
 	ks.state, ks.failure = state, ""
 	if state == types.ConnectionStateTypeFailed {
@@ -80,7 +80,22 @@ func (s *Server) SetKeyStoreState(account, region, id string, state types.Connec
 	return nil
 }
 
-// ensureKeyStore returns the custom key store of the ID, made if need be.
+// SetKeyStoreState connects or disconnects a custom key store, and with it all
+// of its keys, without a call.
+func (s *Server) SetKeyStoreState(account, region, id string, state types.ConnectionStateType) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ks := s.store(scope{account, region}).keyStores[id]
+	if ks == nil {
+		return fmt.Errorf("kmsfake: there is no custom key store %s in %s %s", id, account, region)
+	}
+	if err := ks.connect(state); err != nil {
+		return fmt.Errorf("kmsfake: custom key store %s: %w", id, err)
+	}
+	return nil
+}
+
+// ensureKeyStore returns the custom key store of the ID, a new one if need be.
 func (s *Server) ensureKeyStore(st *store, id string, origin types.OriginType, created time.Time) (*keyStore, error) {
 	ks := st.keyStores[id]
 	if ks == nil {
@@ -89,7 +104,7 @@ func (s *Server) ensureKeyStore(st *store, id string, origin types.OriginType, c
 			kind = types.CustomKeyStoreTypeExternalKeyStore
 		}
 		var err error
-		if ks, err = s.addKeyStore(st, KeyStore{ID: id, Type: kind, Created: created}); err != nil {
+		if ks, err = s.newKeyStore(st, KeyStore{ID: id, Type: kind, Created: created}); err != nil {
 			return nil, err
 		}
 	}
@@ -104,6 +119,18 @@ func originOf(kind types.CustomKeyStoreType) types.OriginType {
 		return types.OriginTypeExternalKeyStore
 	}
 	return types.OriginTypeAwsCloudhsm
+}
+
+// connected finds a custom key store of the caller's that is connected.
+func (c *call) connected(id string) (*keyStore, error) {
+	ks := c.srv.store(c.scope()).keyStores[id]
+	switch {
+	case ks == nil:
+		return nil, fail(codeStoreNotFound, "")
+	case ks.state != types.ConnectionStateTypeConnected:
+		return nil, fail(codeStoreInvalidState, "Custom key store %s is %s.", ks.id, ks.state)
+	}
+	return ks, nil
 }
 
 func describeCustomKeyStores(c *call, in *kms.DescribeCustomKeyStoresInput) (*kms.DescribeCustomKeyStoresOutput, error) {

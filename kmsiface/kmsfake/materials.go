@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // materials is the key material of a key, shared by the members of a
@@ -23,6 +24,7 @@ type material struct {
 
 	once sync.Once
 	pair keyPair
+	made atomic.Bool // whether pair is there
 }
 
 func newMaterials(ids *entropy) *materials {

@@ -23,8 +23,8 @@ func replicateKey(c *call, in *kms.ReplicateKeyInput) (*kms.ReplicateKeyOutput, 
 		return nil, invalid("ReplicaRegion %s is not a Region of this partition", region)
 	case !regionAllows(k.spec, region):
 		return nil, fail(codeUnsupportedOperation, "KeySpec %s is not supported in Region %s.", k.spec, region)
-	case k.set.in(region) != nil:
-		return nil, fail(codeAlreadyExists, "%s already exists.", k.set.in(region).arn)
+	case c.srv.store(scope{k.store.account, region}).keys[k.id] != nil:
+		return nil, fail(codeAlreadyExists, "%s already exists.", InRegion(k.arn, region))
 	}
 	r := &key{
 		store:       c.srv.makeStore(scope{k.store.account, region}),

@@ -18,12 +18,12 @@ type operation struct {
 	aliases      bool     // takes an alias where it takes a key
 	crossAccount bool     // can be called on another account's key
 
-	newInput, newOutput func() any
-	run                 func(*call, any) (any, error)
-	keyField            int            // index of the member that names the key, -1 for none
-	ciphertextField     int            // index of the member that names it otherwise
-	plan                []checkedField // members to validate
-	alsoDraws           func(*call, any) []quotaKey
+	newInput        func() any
+	run             func(*call, any) (any, error)
+	keyField        int            // index of the member that names the key, -1 for none
+	ciphertextField int            // index of the member that names it otherwise
+	plan            []checkedField // members to validate
+	alsoDraws       func(*call, any) []quotaKey
 }
 
 // operations are the operations served, by name.
@@ -104,7 +104,6 @@ func op[I, O any](handler func(*call, *I) (*O, error), o operation) *operation {
 	t := reflect.TypeFor[I]()
 	o.name = strings.TrimSuffix(t.Name(), "Input")
 	o.newInput = func() any { return new(I) }
-	o.newOutput = func() any { return new(O) }
 	o.run = func(c *call, in any) (any, error) {
 		out, err := handler(c, as[*I](in))
 		if err != nil {

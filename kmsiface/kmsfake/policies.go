@@ -210,13 +210,20 @@ func wildcard(pattern, s string) bool {
 	return len(s) == 0
 }
 
+func checkPolicyName(name *string) error {
+	if name != nil && *name != policyName {
+		return fail(codeNotFound, "No such policy exists")
+	}
+	return nil
+}
+
 func getKeyPolicy(c *call, in *kms.GetKeyPolicyInput) (*kms.GetKeyPolicyOutput, error) {
 	k, err := c.key(in.KeyId)
 	if err != nil {
 		return nil, err
 	}
-	if in.PolicyName != nil && *in.PolicyName != policyName {
-		return nil, fail(codeNotFound, "No such policy exists")
+	if err := checkPolicyName(in.PolicyName); err != nil {
+		return nil, err
 	}
 	return &kms.GetKeyPolicyOutput{Policy: aws.String(k.policy), PolicyName: aws.String(policyName)}, nil
 }
@@ -240,15 +247,14 @@ func (c *call) putPolicy(k *key, text string, bypass bool) error {
 	if text == "" {
 		return setPolicy(k, "", nil)
 	}
-	t, err := parsePolicy(text)
-	if err != nil {
+	next := key{store: k.store}
+	if err := setPolicy(&next, text, nil); err != nil {
 		return fail(codeMalformedPolicy, "%s", err)
 	}
-	next := &key{store: k.store, trust: t}
 	if !bypass && !next.trusts(c.caller, "kms:PutKeyPolicy") {
 		return fail(codeMalformedPolicy, "The new key policy will not allow you to update the key policy in the future.")
 	}
-	k.policy, k.trust = text, t
+	k.policy, k.trust = next.policy, next.trust
 	return nil
 }
 
@@ -257,8 +263,8 @@ func putKeyPolicy(c *call, in *kms.PutKeyPolicyInput) (*kms.PutKeyPolicyOutput, 
 	if err != nil {
 		return nil, err
 	}
-	if in.PolicyName != nil && *in.PolicyName != policyName {
-		return nil, fail(codeNotFound, "No such policy exists")
+	if err := checkPolicyName(in.PolicyName); err != nil {
+		return nil, err
 	}
 	if err := c.putPolicy(k, *in.Policy, in.BypassPolicyLockoutSafetyCheck); err != nil {
 		return nil, err

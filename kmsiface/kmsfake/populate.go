@@ -26,8 +26,8 @@ type Company struct {
 }
 
 // Populate puts the keys of a believable company into the server and returns
-// their ARNs, sorted. There are keys of every spec, origin and state; names,
-// aliases, tags, policies and grants as people and AWS services make them; keys
+// their ARNs, sorted. There are keys of every spec but SM2, of every origin and of
+// every state but the passing ones, Creating and Updating; names, aliases, tags, policies and grants as people and AWS services make them; keys
 // busy today and keys not used for half a year; keys never used; and old ones
 // whose last use, if any, was before KMS began to track. Dates end at the
 // server's present.
@@ -219,14 +219,19 @@ func (p *populator) customerKey() {
 	p.name(&k, env, app, purpose)
 	p.label(&k, env, app, team)
 	k.LastUsed = p.lastUsed(k.Created)
-	if idle := p.ago(8*day, 200*day); k.State != types.KeyStateEnabled && k.LastUsed.After(idle) && idle.After(k.Created) {
-		k.LastUsed = idle // it has been out of use for a while
+	idle := p.ago(8*day, 200*day)
+	off := k.State != types.KeyStateEnabled // then it has been out of use for a while
+	if off && k.LastUsed.After(idle) {
+		k.LastUsed = time.Time{}
+		if idle.After(k.Created) {
+			k.LastUsed = idle
+		}
 	}
 	p.dependents(&k, env, app, purpose)
 	arn := p.add(k)
 	p.made += 1 + len(k.ReplicaRegions)
 	for _, r := range k.ReplicaRegions {
-		if used := p.lastUsed(k.Created); !used.IsZero() && p.chance(600) {
+		if used := p.lastUsed(k.Created); !used.IsZero() && p.chance(600) && (!off || !used.After(idle)) {
 			if err := p.srv.Use(InRegion(arn, r), "Decrypt", used); err != nil {
 				panic(err)
 			}

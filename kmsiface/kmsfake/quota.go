@@ -1,12 +1,15 @@
 package kmsfake
 
 import (
+	"math"
 	"sync"
 	"time"
 )
 
 // Shape is the way in which a request quota is counted. AWS does not document
-// which one KMS uses; a caller that wants to be safe must keep to all three.
+// which one KMS uses; a caller that wants to be safe must keep to all three. The
+// windows of a quota of 2.5 a second allow 3 requests in 1.2 seconds, and those
+// of 0.5 a second 1 in 2.
 type Shape int
 
 const (
@@ -81,9 +84,10 @@ func newQuotas(shape Shape, rates map[string]float64) *quotas {
 
 // allow takes one request out of every quota given, or out of none of them.
 // A refused request costs nothing.
-func (q *quotas) allow(now time.Time, keys ...quotaKey) bool {
+func (q *quotas) allow(keys ...quotaKey) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	now := time.Now() // under the lock: for a meter, time must not go back
 	ready := make([]meter, 0, 2)
 	for _, k := range keys {
 		rate := q.rates[k.operation]
@@ -107,12 +111,9 @@ func (q *quotas) allow(now time.Time, keys ...quotaKey) bool {
 }
 
 func newMeter(shape Shape, rate float64) meter {
-	// Below one request a second the window is as long as one request takes.
-	window := time.Second
-	if rate < 1 {
-		window = time.Duration(float64(time.Second) / rate)
-	}
-	count := max(1, int(rate*window.Seconds()))
+	// The shortest window from a second on that has room for whole requests.
+	count := max(1, int(math.Ceil(rate)))
+	window := time.Duration(float64(count) / rate * float64(time.Second))
 	switch shape {
 	case FixedWindow:
 		return &fixedWindow{window: window, count: count}

@@ -2,6 +2,7 @@ package kmsfake
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -83,6 +84,7 @@ func listKeyRotations(c *call, in *kms.ListKeyRotationsInput) (*kms.ListKeyRotat
 	for _, d := range k.rotation.done {
 		all = append(all, k.rotationEntry(d))
 	}
+	slices.SortFunc(all, func(a, b types.RotationsListEntry) int { return strings.Compare(rotationKey(a), rotationKey(b)) })
 	entries, next, truncated, err := page(c, all, rotationKey, in.Limit, in.Marker, k.arn+string(in.IncludeKeyMaterial))
 	if err != nil {
 		return nil, err
@@ -172,7 +174,6 @@ func rotateKeyOnDemand(c *call, in *kms.RotateKeyOnDemandInput) (*kms.RotateKeyO
 		return nil, fail(codeLimitExceeded, "%s was rotated on demand %d times.", k.arn, mostOnDemand)
 	}
 	k.rotation.done = append(k.rotation.done, rotated{at: c.now, kind: types.RotationTypeOnDemand, materialID: k.materials.rotate(c.srv.ids)})
-	slices.SortStableFunc(k.rotation.done, func(a, b rotated) int { return a.at.Compare(b.at) })
 	return &kms.RotateKeyOnDemandOutput{KeyId: aws.String(k.arn)}, nil
 }
 

@@ -19,9 +19,11 @@ type Options struct {
 	// would make the SDK correct its clock, nor the request quotas; those follow
 	// time.Now, which in a testing/synctest bubble is the bubble's time.
 	Now func() time.Time
-	// TrackingStart is when KMS began to record the last use of keys. Zero:
-	// 2026-04-23T00:00:00Z. The TrackingStartDate of a key is the later of this
-	// and its creation.
+	// TrackingStart is when KMS began to record the last use of keys: a use
+	// before leaves no record. Zero: 2026-04-23T00:00:00Z, as AWS has it, or what
+	// Now shows when the server is made, if that is earlier, as it is in a
+	// testing/synctest bubble, where time begins with the year 2000. The
+	// TrackingStartDate of a key is the later of this and its creation.
 	TrackingStart time.Time
 	// Lag is the time before a use shows in GetKeyLastUsage. Zero: none. AWS
 	// says that it can take up to an hour.
@@ -72,6 +74,7 @@ type Server struct {
 	mu         sync.RWMutex
 	stores     map[scope]*store
 	principals map[string]principal
+	retirable  map[retirer]*index // IDs of grants, each with the account of its key
 }
 
 // hooks are the functions that a test puts into the way of calls.
@@ -91,6 +94,9 @@ func New(optFns ...func(*Options)) *Server {
 	}
 	if o.TrackingStart.IsZero() {
 		o.TrackingStart = defaultTrackingStart
+		if now := o.Now(); now.Before(o.TrackingStart) {
+			o.TrackingStart = now
+		}
 	}
 	if o.Quotas == nil {
 		o.Quotas = DefaultQuotas()
@@ -107,6 +113,7 @@ func New(optFns ...func(*Options)) *Server {
 		quotas:              newQuotas(o.Shape, rates),
 		stores:              map[scope]*store{},
 		principals:          map[string]principal{},
+		retirable:           map[retirer]*index{},
 	}
 	s.events.ring = make([]Event, max(0, o.Record))
 	s.hooks.Store(&hooks{})
@@ -167,7 +174,8 @@ type call struct {
 	requestID string
 	eventID   string
 	now       time.Time
-	exclusive bool // holds the lock for writing
+	exclusive bool     // holds the lock for writing
+	rsa       *rsaPair // for a data key pair, made before the lock is taken
 }
 
 func (c *call) scope() scope { return scope{c.account, c.region} }
@@ -196,7 +204,11 @@ const (
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		status := http.StatusBadRequest
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
+			status = http.StatusRequestEntityTooLarge
+		}
+		http.Error(w, err.Error(), status)
 		return
 	}
 	a, err := s.serve(r.Context(), r.Method, r.Header, body)
@@ -221,17 +233,17 @@ func (s *Server) serve(ctx context.Context, method string, h http.Header, body [
 	count := s.stats.of(quotaKey{info.Account, info.Region, info.Operation})
 	count.attempts.Add(1)
 
-	a, kind, err := s.run(ctx, c, &info, method, h, body, authErr)
+	a, faulted, err := s.run(ctx, c, &info, method, h, body, authErr)
 	if err != nil {
 		count.faulted.Add(1)
 		return answer{}, err
 	}
 	switch {
-	case kind == faulted && a.code == codeThrottling, kind == ran && a.code == codeThrottling:
+	case a.code == codeThrottling:
 		count.throttled.Add(1)
 	case a.code == codeAccessDenied:
 		count.denied.Add(1)
-	case kind == faulted:
+	case faulted:
 		count.faulted.Add(1)
 	case a.code != "":
 		count.failed.Add(1)
@@ -243,26 +255,22 @@ func (s *Server) serve(ctx context.Context, method string, h http.Header, body [
 	return a, nil
 }
 
-// outcomes of run.
-const (
-	ran     = iota // the operation answered, well or ill
-	faulted        // an injected fault did
-)
-
-func (s *Server) run(ctx context.Context, c *call, info *Call, method string, h http.Header, body []byte, authErr *apiError) (answer, int, error) {
+// run carries a call through all that stands before the operation. faulted tells
+// whether an injected fault answered.
+func (s *Server) run(ctx context.Context, c *call, info *Call, method string, h http.Header, body []byte, authErr *apiError) (a answer, faulted bool, err error) {
 	c.now = s.now()
 	info.Time = c.now
 	if authErr != nil {
-		return errorAnswer(authErr), ran, nil
+		return errorAnswer(authErr), false, nil
 	}
 	op := operations[info.Operation]
 	if op == nil || method != http.MethodPost || !strings.HasPrefix(h.Get("X-Amz-Target"), targetPrefix) {
-		return errorAnswer(fail(codeUnknownOperation, "kmsfake does not implement %s %s", method, h.Get("X-Amz-Target"))), ran, nil
+		return errorAnswer(fail(codeUnknownOperation, "kmsfake does not implement %s %s", method, h.Get("X-Amz-Target"))), false, nil
 	}
 	c.op = op
 	in, err := op.decode(body)
 	if err != nil {
-		return errorAnswer(err), ran, nil
+		return errorAnswer(err), false, nil
 	}
 	s.mu.RLock()
 	info.KeyID, info.KeyARN = c.subject(in)
@@ -270,11 +278,11 @@ func (s *Server) run(ctx context.Context, c *call, info *Call, method string, h 
 
 	if s.latency != nil {
 		if err := sleep(ctx, s.latency()); err != nil {
-			return answer{}, ran, err
+			return answer{}, false, err
 		}
 	}
-	if !s.quotas.allow(time.Now(), op.draws(c, in)...) {
-		return errorAnswer(throttled()), ran, nil
+	if !s.quotas.allow(op.draws(c, in)...) {
+		return errorAnswer(throttled()), false, nil
 	}
 	hooks := s.hooks.Load()
 	var fault *Fault
@@ -283,50 +291,55 @@ func (s *Server) run(ctx context.Context, c *call, info *Call, method string, h 
 	}
 	if fault != nil {
 		if err := sleep(ctx, fault.delay); err != nil {
-			return answer{}, faulted, err
+			return answer{}, true, err
 		}
 		if a, done := fault.answer(c, *info); done {
-			return a, faulted, nil
+			return a, true, nil
 		}
 	}
 	if hooks.deny != nil && hooks.deny(*info) {
-		return errorAnswer(deniedByIdentity(c.caller.arn, op.action(), c.resource(*info))), ran, nil
+		return errorAnswer(deniedByIdentity(c.caller.arn, op.action(), c.resource(*info))), false, nil
 	}
 	// The clock is read again: the call may have waited.
 	c.now = s.now()
 	info.Time = c.now
-	a := c.do(in)
+	a = c.do(in)
 	if fault != nil && fault.edit != nil {
 		a.body = fault.edit(a.body)
-		return a, faulted, nil
+		return a, true, nil
 	}
-	return a, ran, nil
+	return a, false, nil
 }
 
-// errExclusive is what an operation that only reads answers when it finds that
-// it has to change something: it is run again, alone.
-var errExclusive = errors.New("kmsfake: the operation needs the lock for writing")
+// again is what an operation answers that needs something done without the lock,
+// which may take long, or the lock for writing: it is run again afterwards.
+type again struct{ prepare func() }
+
+func (again) Error() string { return "kmsfake: the operation is to be run again" }
 
 // do carries the operation out.
 func (c *call) do(in any) answer {
 	if err := c.op.validate(in); err != nil {
 		return errorAnswer(err)
 	}
-	out, err := c.locked(in, c.op.changes)
-	if errors.Is(err, errExclusive) {
-		out, err = c.locked(in, true)
+	c.exclusive = c.op.changes
+	for {
+		out, err := c.locked(in)
+		if a, ok := errors.AsType[again](err); ok {
+			a.prepare()
+			continue
+		}
+		if err != nil {
+			return errorAnswer(err)
+		}
+		return answer{status: http.StatusOK, body: out}
 	}
-	if err != nil {
-		return errorAnswer(err)
-	}
-	return answer{status: http.StatusOK, body: out}
 }
 
 // locked runs the operation under the lock and encodes its answer there, since
 // that may share what others change.
-func (c *call) locked(in any, exclusive bool) ([]byte, error) {
-	c.exclusive = exclusive
-	if exclusive {
+func (c *call) locked(in any) ([]byte, error) {
+	if c.exclusive {
 		c.srv.mu.Lock()
 		defer c.srv.mu.Unlock()
 	} else {
@@ -364,7 +377,7 @@ func (f *Fault) answer(c *call, info Call) (a answer, done bool) {
 	switch {
 	case f.cut:
 		return answer{cut: true, code: "Cut"}, true
-	case f.err != nil && f.err.code == codeAccessDenied && f.err.message == "":
+	case f.deny:
 		return errorAnswer(deniedByIdentity(c.caller.arn, c.op.action(), c.resource(info))), true
 	case f.err != nil:
 		return answer{status: f.status, body: encodeError(f.err), code: f.err.code}, true

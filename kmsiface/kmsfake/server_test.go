@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -170,6 +171,8 @@ func TestInvalidRequestsAreRefusedAsAWSDoes(t *testing.T) {
 		{"ListKeys", `{"Limit":"many"}`, "SerializationException", ""},
 		{"ListKeys", `not JSON`, "SerializationException", ""},
 		{"ListKeys", `{"Unknown":[1]}`, "", ""},
+		{"CreateKey", `{"Description":"` + strings.Repeat("鍵", 8192) + `"}`, "", ""}, // characters, not bytes
+		{"CreateKey", `{"Description":"` + strings.Repeat("鍵", 8193) + `"}`, "ValidationException", ""},
 	} {
 		_, body := raw(t, srv, "TrentService."+tt.op, signed, tt.body)
 		if body["__type"] != tt.code || tt.message != "" && body["message"] != tt.message {
@@ -207,6 +210,47 @@ func TestEachQuotaShapeAllowsWhatItSays(t *testing.T) {
 					t.Errorf("served %v, want %v", served, want)
 				}
 			})
+		})
+	}
+}
+
+// On the wall clock, from many goroutines at once: the times that they read may
+// reach the quota out of order.
+func TestNoQuotaIsExceededUnderConcurrency(t *testing.T) {
+	const rate, span = 300, 1500 * time.Millisecond
+	for shape, most := range map[kmsfake.Shape]int{kmsfake.TokenBucket: 1, kmsfake.FixedWindow: 2, kmsfake.SlidingWindow: 1} {
+		t.Run(shape.String(), func(t *testing.T) {
+			srv := kmsfake.New(func(o *kmsfake.Options) { o.Shape, o.Quotas = shape, map[string]float64{"ListKeys": rate} })
+			start := time.Now()
+			var wg sync.WaitGroup
+			for range 64 {
+				wg.Go(func() {
+					for time.Since(start) < span {
+						raw(t, srv, "TrentService.ListKeys", signed, "{}")
+					}
+				})
+			}
+			wg.Wait()
+			// What the shape lets through at its edges, besides the rate.
+			if got, most := srv.Total("ListKeys").Served, int(rate*time.Since(start).Seconds())+1+most*rate; got > most {
+				t.Errorf("served %d of at most %d", got, most)
+			}
+		})
+	}
+}
+
+func TestQuotasThatAreNoWholeNumbersAreKept(t *testing.T) {
+	for _, shape := range []kmsfake.Shape{kmsfake.TokenBucket, kmsfake.FixedWindow, kmsfake.SlidingWindow} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := kmsfake.New(func(o *kmsfake.Options) { o.Shape, o.Quotas = shape, map[string]float64{"ListKeys": 1.9} })
+			c := srv.Client(account, region, once)
+			for range 2000 {
+				_, _ = c.ListKeys(t.Context(), &kms.ListKeysInput{})
+				time.Sleep(50 * time.Millisecond)
+			}
+			if got := srv.Total("ListKeys").Served; got < 180 || got > 194 {
+				t.Errorf("%s: served %d in 100 seconds at 1.9 a second", shape, got)
+			}
 		})
 	}
 }
@@ -357,6 +401,30 @@ func TestInjectedFaultsReachTheClientBothWays(t *testing.T) {
 	}
 }
 
+func TestFaultsThatCannotBePanicWhereTheyAreMade(t *testing.T) {
+	for name, build := range map[string]func(){
+		"status 0":    func() { kmsfake.Status(0) },
+		"status 99":   func() { kmsfake.Status(99) },
+		"failing 100": func() { kmsfake.Fail(100, "X", "") },
+		"status 600":  func() { kmsfake.Status(600) },
+		"no edit":     func() { kmsfake.Edit(nil) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			build()
+		}()
+	}
+	srv, _ := fake()
+	srv.Inject(func(kmsfake.Call) *kmsfake.Fault { return kmsfake.Fail(403, "AccessDeniedException", "") })
+	if status, body := raw(t, srv, "TrentService.ListKeys", signed, "{}"); status != http.StatusForbidden || body["message"] != "" {
+		t.Errorf("a fault of choice became another: %d %v", status, body)
+	}
+}
+
 func TestTheSDKRetriesWhatPasses(t *testing.T) {
 	for _, fault := range []func() *kmsfake.Fault{kmsfake.InternalFailure, kmsfake.Cut, kmsfake.Throttle} {
 		synctest.Test(t, func(t *testing.T) {
@@ -397,6 +465,9 @@ func TestSlowAnswersTakeTheirTimeAndEndWithTheContext(t *testing.T) {
 		defer cancel()
 		if d, err := took(ctx); !errors.Is(err, context.DeadlineExceeded) || d != time.Second {
 			t.Errorf("%v after %v", err, d)
+		}
+		if n := srv.Total(""); n.Faulted != 1 || n.Served != 2 { // Slow is no answer of its own
+			t.Errorf("counted %+v", n)
 		}
 		srv.Inject(func(kmsfake.Call) *kmsfake.Fault { return kmsfake.InternalFailure().After(time.Second) })
 		if d, err := took(t.Context()); d != 1040*time.Millisecond {
@@ -450,7 +521,7 @@ func TestCallsAreCountedAndRecorded(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	events := srv.Events()
-	if len(events) != 3 || events[0].KeyID != "k3" || events[0].Code != "NotFoundException" || events[0].Status != http.StatusNotFound || events[2].Operation != "ListKeys" || events[2].Code != "" {
+	if len(events) != 3 || events[0].KeyID != "k3" || events[0].Code != "NotFoundException" || events[0].Status != http.StatusBadRequest || events[2].Operation != "ListKeys" || events[2].Code != "" {
 		t.Errorf("%+v", events)
 	}
 	srv.Reset()
@@ -500,6 +571,11 @@ func TestARequestThatIsTooLargeIsRefused(t *testing.T) {
 	srv.ServeHTTP(w, r)
 	if w.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("status %d", w.Code)
+	}
+	r = httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", iotest.ErrReader(io.ErrUnexpectedEOF))
+	w = httptest.NewRecorder()
+	if srv.ServeHTTP(w, r); w.Code != http.StatusBadRequest {
+		t.Errorf("a broken body: status %d", w.Code)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
@@ -122,10 +123,24 @@ func (s *Server) AddKey(in Key) (string, error) {
 		r.LastUsed, r.Rotations = time.Time{}, nil
 		r.State = replicaState(in.State)
 		if _, err := s.addKey(r); err != nil {
+			for _, m := range append(slices.Clone(k.set.replicas), k) {
+				s.drop(m)
+			}
 			return "", fmt.Errorf("kmsfake: cannot add the replica of %s in %s: %w", k.arn, region, err)
 		}
 	}
 	return k.arn, nil
+}
+
+// place returns the store of an account and Region, if there can be such.
+func (s *Server) place(account, region string) (*store, error) {
+	if !isAccount(account) {
+		return nil, fmt.Errorf("the account %q is not twelve digits", account)
+	}
+	if !regionPattern.MatchString(region) {
+		return nil, fmt.Errorf("%q has not the form of a Region", region)
+	}
+	return s.makeStore(scope{account, region}), nil
 }
 
 // replicaState is the state of a replica made together with its primary.
@@ -137,13 +152,10 @@ func replicaState(primary types.KeyState) types.KeyState {
 }
 
 func (s *Server) addKey(in Key) (*key, error) {
-	if !isAccount(in.Account) {
-		return nil, errors.New("the account is not twelve digits")
+	st, err := s.place(in.Account, in.Region)
+	if err != nil {
+		return nil, err
 	}
-	if !regionPattern.MatchString(in.Region) {
-		return nil, errors.New("the Region has no such form")
-	}
-	st := s.makeStore(scope{in.Account, in.Region})
 	now := s.now()
 	k := &key{
 		store:       st,
@@ -162,7 +174,7 @@ func (s *Server) addKey(in Key) (*key, error) {
 		if primary = s.find(in.ReplicaOf); primary == nil || !primary.primary() {
 			return nil, fmt.Errorf("%s is not a multi-Region primary key", in.ReplicaOf)
 		}
-		if in.MultiRegion || primary.set.in(in.Region) != nil || primary.store.account != in.Account || partition(primary.store.region) != partition(in.Region) {
+		if in.MultiRegion || primary.state == types.KeyStatePendingDeletion || primary.store.account != in.Account || partition(primary.store.region) != partition(in.Region) {
 			return nil, errors.New("no replica of that primary key can be here")
 		}
 		k.id, k.spec, k.usage, k.origin = primary.id, primary.spec, primary.usage, primary.origin
@@ -170,8 +182,10 @@ func (s *Server) addKey(in Key) (*key, error) {
 	if err := s.completeKey(k, in); err != nil {
 		return nil, err
 	}
-	if st.keys[k.id] != nil {
-		return nil, errors.New("there is a key with that ID")
+	for sc, other := range s.stores { // the members of a set, and no other keys, share an ID
+		if other.keys[k.id] != nil && (other == st || primary == nil && in.MultiRegion && sc.account == st.account && partition(sc.region) == partition(st.region)) {
+			return nil, errors.New("there is a key with that ID")
+		}
 	}
 	if !in.LastUsed.IsZero() && in.LastUsed.Before(k.created) {
 		return nil, errors.New("it is used before it is created")
@@ -183,10 +197,16 @@ func (s *Server) addKey(in Key) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := st.checkGrants(in.Grants); err != nil {
+		return nil, err
+	}
 	if err := setPolicy(k, in.Policy, names); err != nil {
 		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.Tags)) {
+		if name == "" {
+			return nil, errors.New("a tag has no key")
+		}
 		k.tags = append(k.tags, types.Tag{TagKey: aws.String(name), TagValue: aws.String(in.Tags[name])})
 	}
 	switch {
@@ -210,6 +230,9 @@ func (s *Server) addKey(in Key) (*key, error) {
 		st.addAlias(name, k, k.created)
 	}
 	st.insert(k)
+	if k.keyStore != nil {
+		st.keyStores[k.keyStore.id] = k.keyStore
+	}
 	for _, g := range in.Grants {
 		s.addGrant(k, g)
 	}
@@ -228,7 +251,7 @@ func freeAliases(k *key, aliases []string) ([]string, error) {
 		name = "alias/" + strings.TrimPrefix(name, "alias/")
 		aws := strings.HasPrefix(name, "alias/aws/")
 		switch a := k.store.aliases[name]; {
-		case !aliasPattern.MatchString(name) || name == "alias/":
+		case !aliasPattern.MatchString(name) || name == "alias/" || len(name) > bounds["AliasName"].most:
 			return nil, fmt.Errorf("%q cannot be an alias", name)
 		case aws != (k.manager == types.KeyManagerTypeAws):
 			return nil, fmt.Errorf("%s does not fit a key managed by %s", name, k.manager)
@@ -287,6 +310,10 @@ func (s *Server) completeKey(k *key, in Key) error {
 		return fmt.Errorf("a rotation period has %d to %d days", leastPeriod, mostPeriod)
 	case (in.RotationEnabled || len(in.Rotations) > 0) && !rotatable(k):
 		return errors.New("only symmetric encryption keys of origin AWS_KMS or EXTERNAL are rotated")
+	case slices.ContainsFunc(in.Rotations, s.now().Before):
+		return errors.New("a rotation is still to come")
+	case utf8.RuneCountInString(in.Description) > bounds["Description"].most:
+		return errors.New("the description is too long")
 	case !in.ValidTo.IsZero() && k.origin != types.OriginTypeExternal:
 		return errors.New("only imported key material expires")
 	}
@@ -301,6 +328,9 @@ func (s *Server) completeState(k *key, in Key, now time.Time) error {
 	}
 	k.imported = k.origin == types.OriginTypeExternal && k.state != types.KeyStatePendingImport
 	days := cmp.Or(in.PendingWindowInDays, standardWindow)
+	if days < leastWindow || days > mostWindow {
+		return fmt.Errorf("a waiting period has %d to %d days", leastWindow, mostWindow)
+	}
 	switch k.state {
 	case types.KeyStateUnavailable:
 		if k.keyStore == nil {
@@ -308,6 +338,9 @@ func (s *Server) completeState(k *key, in Key, now time.Time) error {
 		}
 		k.state, k.unavailable = types.KeyStateEnabled, true
 	case types.KeyStatePendingDeletion:
+		if len(in.ReplicaRegions) > 0 {
+			return errors.New("a primary key with replicas is PendingReplicaDeletion before it is PendingDeletion")
+		}
 		k.deletion, k.window = cmp.Or(in.DeletionDate, now.AddDate(0, 0, int(days))), days
 	case types.KeyStatePendingReplicaDeletion:
 		if !in.MultiRegion {
@@ -369,7 +402,7 @@ func (s *Server) Delete(arn string) error {
 	case k.primary() && len(k.set.replicas) > 0:
 		return fmt.Errorf("kmsfake: %s has replicas", arn)
 	}
-	k.store.drop(k)
+	s.drop(k)
 	return nil
 }
 
@@ -383,8 +416,11 @@ func (s *Server) Use(arn, operation string, at time.Time) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	k := s.find(arn)
-	if k == nil {
+	switch {
+	case k == nil:
 		return fmt.Errorf("kmsfake: there is no key %s", arn)
+	case operation == "" || at.Before(k.created):
+		return fmt.Errorf("kmsfake: %s cannot have been used at %v by %q", arn, at, operation)
 	}
 	s.recordUse(k, operation, at, s.ids.uuid(), s.ids.uuid())
 	return nil

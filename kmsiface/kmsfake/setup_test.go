@@ -19,7 +19,10 @@ import (
 func TestImpossibleKeysAreRefusedAndLeaveNothingBehind(t *testing.T) {
 	srv, _ := fake()
 	primary := srv.MustAddKey(kmsfake.Key{Account: account, Region: region, MultiRegion: true, ReplicaRegions: []string{"eu-west-1"}, Aliases: []string{"taken"}})
-	single := srv.MustAddKey(kmsfake.Key{Account: account, Region: region})
+	grant := func(id string) kmsfake.Grant {
+		return kmsfake.Grant{ID: id, GranteePrincipal: "arn:aws:iam::111122223333:root", Operations: []types.GrantOperation{"Decrypt"}}
+	}
+	single := srv.MustAddKey(kmsfake.Key{Account: account, Region: region, Grants: []kmsfake.Grant{grant(strings.Repeat("a", 64))}})
 	before := srv.Keys()
 	base := func(change func(*kmsfake.Key)) kmsfake.Key {
 		k := kmsfake.Key{Account: account, Region: region}
@@ -55,7 +58,24 @@ func TestImpossibleKeysAreRefusedAndLeaveNothingBehind(t *testing.T) {
 		"replicas of a single key":      base(func(k *kmsfake.Key) { k.ReplicaRegions = []string{"eu-west-1"} }),
 		"a replica of a replica":        base(func(k *kmsfake.Key) { k.ReplicaOf = kmsfake.InRegion(primary, "eu-west-1") }),
 		"a replica in the same Region":  base(func(k *kmsfake.Key) { k.ReplicaOf = primary }),
-		"a second replica in a Region":  base(func(k *kmsfake.Key) { k.ReplicaOf, k.Region = primary, "eu-west-1" }),
+		"a replica that cannot be":      base(func(k *kmsfake.Key) { k.MultiRegion, k.ReplicaRegions = true, []string{"eu-west-1", region} }),
+		"the ID of another set":         base(func(k *kmsfake.Key) { k.MultiRegion, k.Region, k.ID = true, "ap-south-1", primary[len(primary)-36:] }),
+		"pending, with a replica": base(func(k *kmsfake.Key) {
+			k.State, k.MultiRegion, k.ReplicaRegions = types.KeyStatePendingDeletion, true, []string{"eu-west-1"}
+		}),
+		"a waiting period before now": base(func(k *kmsfake.Key) { k.State, k.PendingWindowInDays = types.KeyStatePendingDeletion, -5 }),
+		"an alias too long":           base(func(k *kmsfake.Key) { k.Aliases = []string{strings.Repeat("a", 400)} }),
+		"a description too long":      base(func(k *kmsfake.Key) { k.Description = strings.Repeat("d", 9000) }),
+		"a tag without a key":         base(func(k *kmsfake.Key) { k.Tags = map[string]string{"": "x"} }),
+		"a rotation to come":          base(func(k *kmsfake.Key) { k.Rotations = []time.Time{august.AddDate(1, 0, 0)} }),
+		"a grant ID of no form":       base(func(k *kmsfake.Key) { k.Grants = []kmsfake.Grant{grant("x")} }),
+		"a grant ID that is taken":    base(func(k *kmsfake.Key) { k.Grants = []kmsfake.Grant{grant(strings.Repeat("a", 64))} }),
+		"a grant ID twice": base(func(k *kmsfake.Key) {
+			k.Grants = []kmsfake.Grant{grant(strings.Repeat("b", 64)), grant(strings.Repeat("b", 64))}
+		}),
+		"a grant to nobody":            base(func(k *kmsfake.Key) { k.Grants = []kmsfake.Grant{{Operations: []types.GrantOperation{"Decrypt"}}} }),
+		"a grant of nothing":           base(func(k *kmsfake.Key) { k.Grants = []kmsfake.Grant{{GranteePrincipal: "arn:aws:iam::111122223333:root"}} }),
+		"a second replica in a Region": base(func(k *kmsfake.Key) { k.ReplicaOf, k.Region = primary, "eu-west-1" }),
 	} {
 		if arn, err := srv.AddKey(k); err == nil {
 			t.Errorf("%s: %s", name, arn)
@@ -63,6 +83,29 @@ func TestImpossibleKeysAreRefusedAndLeaveNothingBehind(t *testing.T) {
 	}
 	if !reflect.DeepEqual(srv.Keys(), before) {
 		t.Errorf("keys %+v", srv.Keys())
+	}
+	if stores := must(srv.Client(account, region).DescribeCustomKeyStores(t.Context(), &kms.DescribeCustomKeyStoresInput{})).CustomKeyStores; len(stores) > 0 {
+		t.Errorf("%d custom key stores", len(stores))
+	}
+}
+
+func TestWhatElseIsImpossibleIsRefused(t *testing.T) {
+	srv, _ := fake()
+	arn := srv.MustAddKey(kmsfake.Key{Account: account, Region: region})
+	mrk := srv.MustAddKey(kmsfake.Key{Account: account, Region: region, MultiRegion: true, State: types.KeyStatePendingDeletion})
+	for name, err := range map[string]error{
+		"a store in no state":          second(srv.AddKeyStore(kmsfake.KeyStore{Account: account, Region: region, State: "BOGUS"})),
+		"a store of no type":           second(srv.AddKeyStore(kmsfake.KeyStore{Account: account, Region: region, Type: "NOPE"})),
+		"a store in no account":        second(srv.AddKeyStore(kmsfake.KeyStore{Region: region})),
+		"an alias of no form":          srv.AddPredefinedAlias(account, region, "aws/\n bad"),
+		"an alias in no Region":        srv.AddPredefinedAlias(account, "", "aws/ebs"),
+		"a use before the creation":    srv.Use(arn, "Decrypt", august.Add(-time.Second)),
+		"a use by nothing":             srv.Use(arn, "", august),
+		"a replica of what is leaving": second(srv.AddKey(kmsfake.Key{Account: account, Region: "eu-west-1", ReplicaOf: mrk})),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
 	}
 }
 
@@ -174,11 +217,19 @@ func TestACompanyHasKeysOfEveryKindStateAndUse(t *testing.T) {
 		if k.MultiRegion && k.Primary != k.ARN {
 			seen["replica"]++
 		}
+		if out := k.State != types.KeyStateEnabled && k.Manager == types.KeyManagerTypeCustomer; out && august.Sub(k.LastUsed) < 7*24*time.Hour {
+			t.Errorf("%s was used %v before now, but is %s", k.ARN, august.Sub(k.LastUsed), k.State)
+		}
 	}
 	if customers != company.Keys {
 		t.Errorf("%d customer managed keys", customers)
 	}
 	var want []string
+	for _, none := range []string{"SM2", "Creating", "Updating"} { // as Populate says
+		if seen[none] > 0 {
+			t.Errorf("there are keys of %s", none)
+		}
+	}
 	for _, s := range types.KeySpec("").Values() {
 		if s != types.KeySpecSm2 {
 			want = append(want, string(s))

@@ -12,8 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -72,14 +70,19 @@ func TestEveryRequestOfTheSDKIsReadWithoutLoss(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerHasTheFormOfTheSDKsSnapshot(t *testing.T) {
+// What the encoder is given here is the snapshot's, not a handler's.
+func TestTheEncoderWritesEveryAnswerAsTheSDKsSnapshotHasIt(t *testing.T) {
 	for _, name := range sortedOperations() {
 		t.Run(name, func(t *testing.T) {
 			head, body := snapshot(t, "response_snapshot", name+".response.snap")
 			if !strings.HasPrefix(head, "200\n") {
 				t.Errorf("status %s", head)
 			}
-			out := operations[name].newOutput()
+			method, ok := reflect.TypeFor[*kms.Client]().MethodByName(name)
+			if !ok {
+				t.Fatal("the SDK's client has no such operation")
+			}
+			out := reflect.New(method.Type.Out(0).Elem()).Interface()
 			fill(t, reflect.ValueOf(out).Elem(), parse(t, []byte(body)), name)
 			ours := encode(out)
 			sameJSON(t, ours, []byte(body))
@@ -94,28 +97,29 @@ func TestEveryAnswerHasTheFormOfTheSDKsSnapshot(t *testing.T) {
 	}
 }
 
-func TestEveryModeledErrorHasTheStatusAndTypeOfTheSDKsSnapshot(t *testing.T) {
-	// These are common to all AWS services: KMS's model, and so the SDK, has no
-	// snapshot of them. https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html
-	common := []string{
-		codeAccessDenied, codeInvalidSigV4, codeMissingToken, codeSerialization, codeThrottling,
-		codeUnknownOperation, codeUnrecognizedClient, codeValidation,
-	}
-	for code := range errorStatus {
+// modeled are the errors that KMS's model, and so the SDK, has a snapshot of. The
+// others are common to all AWS services:
+// https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html
+var modeled = []string{
+	codeAlreadyExists, codeConflict, codeStoreInvalidState, codeStoreNotFound, codeDisabled, codeDryRun, codeIncorrectKey,
+	codeInvalidAliasName, codeInvalidArn, codeInvalidCiphertext, codeInvalidGrantID, codeInvalidGrantToken, codeInvalidKeyUsage,
+	codeInvalidMarker, codeInternal, codeInvalidMac, codeInvalidSignature, codeInvalidState, codeLimitExceeded, codeMalformedPolicy,
+	codeNotFound, codeTag, codeUnsupportedOperation, codeXksKeyInUse,
+}
+
+// Only the bodies are compared. The snapshots' status is the model's, which has
+// 404, 409 and 412; KMS sends 400 in their place, as its API Reference says and as
+// clients see: https://github.com/hashicorp/terraform-provider-aws/pull/1818
+// has "NotFoundException: ... status code: 400", of 2017; nothing newer says otherwise.
+func TestEveryModeledErrorHasTheBodyOfTheSDKsSnapshot(t *testing.T) {
+	for _, code := range modeled {
 		t.Run(code, func(t *testing.T) {
 			e := fail(code, "__Message__")
-			if slices.Contains(common, code) {
-				if e.status() != http.StatusBadRequest {
-					t.Errorf("status %d", e.status())
-				}
-				return
-			}
-			head, body := snapshot(t, "response_snapshot", code+".error.snap")
-			status, _, _ := strings.Cut(head, "\n")
-			if strconv.Itoa(e.status()) != status {
-				t.Errorf("status %d, the snapshot has %s", e.status(), status)
-			}
+			_, body := snapshot(t, "response_snapshot", code+".error.snap")
 			sameJSON(t, encodeError(e), []byte(body))
+			if server := code == codeInternal; server && e.status() != http.StatusInternalServerError || !server && e.status() != http.StatusBadRequest {
+				t.Errorf("status %d", e.status())
+			}
 		})
 	}
 }
@@ -219,11 +223,7 @@ func decodeBySDK(t *testing.T, name string, answer []byte) any {
 	in := operations[name].newInput()
 	_, request := snapshot(t, "request_snapshot", name+".request.snap")
 	fill(t, reflect.ValueOf(in).Elem(), parse(t, []byte(request)), name)
-	method := reflect.ValueOf(client).MethodByName(name)
-	if !method.IsValid() {
-		t.Fatalf("the SDK's client has no operation %s", name)
-	}
-	results := method.Call([]reflect.Value{reflect.ValueOf(t.Context()), reflect.ValueOf(in)})
+	results := reflect.ValueOf(client).MethodByName(name).Call([]reflect.Value{reflect.ValueOf(t.Context()), reflect.ValueOf(in)})
 	if err, ok := reflect.TypeAssert[error](results[1]); ok {
 		t.Fatalf("the SDK cannot read our answer: %v\n%s", err, answer)
 	}

@@ -17,7 +17,7 @@ type Count struct {
 	Served    int // answered with success
 	Throttled int // refused for a request quota, or by the fault Throttle
 	Denied    int // AccessDeniedException, whatever the cause
-	Faulted   int // answered by another injected fault, or cut
+	Faulted   int // answered by another injected fault, cut, or ended by its own context (without an Event)
 	Failed    int // answered with another error
 }
 

@@ -25,7 +25,6 @@ type store struct {
 	aliases    map[string]*alias // by name, with the prefix alias/
 	aliasNames index
 	keyStores  map[string]*keyStore // custom key stores by ID
-	retirable  map[string]*index    // principal -> IDs of the grants it may retire
 	grants     map[string]*grant    // by grant ID
 }
 
@@ -48,7 +47,6 @@ func (s *Server) makeStore(sc scope) *store {
 			keys:      map[string]*key{},
 			aliases:   map[string]*alias{},
 			keyStores: map[string]*keyStore{},
-			retirable: map[string]*index{},
 			grants:    map[string]*grant{},
 		}
 		s.stores[sc] = st
@@ -169,18 +167,23 @@ func (st *store) insert(k *key) {
 	st.keyIDs.add(k.id)
 }
 
-// drop takes a key away with all that hangs on it.
-func (st *store) drop(k *key) {
+// drop takes a key away with all that hangs on it. When the last replica goes,
+// the waiting period of a primary key that was scheduled for deletion begins.
+func (s *Server) drop(k *key) {
 	for _, name := range slices.Clone(k.aliases) {
-		st.dropAlias(name)
+		k.store.dropAlias(name)
 	}
 	for _, g := range slices.Clone(k.grants) {
-		k.dropGrant(g)
+		s.dropGrant(k, g)
 	}
-	delete(st.keys, k.id)
-	st.keyIDs.remove(k.id)
-	if k.set != nil && k.set.primary != k {
-		k.set.remove(k)
+	delete(k.store.keys, k.id)
+	k.store.keyIDs.remove(k.id)
+	if k.set == nil || k.primary() {
+		return
+	}
+	k.set.remove(k)
+	if p := k.set.primary; len(k.set.replicas) == 0 && p.state == types.KeyStatePendingReplicaDeletion {
+		p.state, p.deletion = types.KeyStatePendingDeletion, s.now().Add(time.Duration(p.window)*day)
 	}
 }
 

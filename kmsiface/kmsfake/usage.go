@@ -2,6 +2,7 @@ package kmsfake
 
 import (
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -28,28 +29,27 @@ type useLog struct {
 func (l *useLog) add(u use, settled time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := len(l.uses)
-	for i > 0 && l.uses[i-1].at.After(u.at) {
-		i--
+	if i := l.until(u.at); i > 0 && l.uses[i-1].at.Equal(u.at) {
+		l.uses[i-1] = u // of uses at the same time the last is the one that shows
+	} else {
+		l.uses = slices.Insert(l.uses, i, u)
 	}
-	l.uses = slices.Insert(l.uses, i, u)
-	first := 0
-	for first+1 < len(l.uses) && !l.uses[first+1].at.After(settled) {
-		first++
-	}
-	if first > 0 {
+	if first := l.until(settled) - 1; first > 0 {
 		l.uses = slices.Delete(l.uses, 0, first)
 	}
+}
+
+// until counts the uses no later than t.
+func (l *useLog) until(t time.Time) int {
+	return sort.Search(len(l.uses), func(i int) bool { return l.uses[i].at.After(t) })
 }
 
 // last returns the last use no later than t.
 func (l *useLog) last(t time.Time) (use, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, u := range slices.Backward(l.uses) {
-		if !u.at.After(t) {
-			return u, true
-		}
+	if i := l.until(t); i > 0 {
+		return l.uses[i-1], true
 	}
 	return use{}, false
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -86,6 +87,22 @@ func TestTrackingStartsAtTheLaterOfItsStartAndTheCreation(t *testing.T) {
 			}
 		})
 	}
+}
+
+// In a bubble time begins with the year 2000, long before KMS began to track. A
+// use must show all the same.
+func TestAUseShowsInABubbleWithTheDefaultOptions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := kmsfake.New()
+		c := srv.Client(account, region)
+		id := must(c.CreateKey(t.Context(), &kms.CreateKeyInput{})).KeyMetadata.KeyId
+		time.Sleep(time.Hour)
+		must(c.Encrypt(t.Context(), &kms.EncryptInput{KeyId: id, Plaintext: []byte("x")}))
+		out := must(c.GetKeyLastUsage(t.Context(), &kms.GetKeyLastUsageInput{KeyId: id}))
+		if used := out.KeyLastUsage.Timestamp; used == nil || !used.Equal(time.Now()) || out.TrackingStartDate.After(*used) {
+			t.Errorf("used %v, tracked since %v", used, out.TrackingStartDate)
+		}
+	})
 }
 
 // "there is no record of the key being used for a successful cryptographic

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // checkedField is a member of an input whose value is checked against what the
@@ -116,7 +117,10 @@ func lengthCheck(least, most int) func(reflect.Value, string) *apiError {
 	return func(v reflect.Value, member string) *apiError {
 		shown := v.Interface()
 		n := v.Len()
-		if v.Type() == bytesType {
+		switch {
+		case v.Kind() == reflect.String:
+			n = utf8.RuneCountInString(v.String())
+		case v.Type() == bytesType:
 			shown = fmt.Sprintf("java.nio.HeapByteBuffer[pos=0 lim=%d cap=%d]", n, n)
 		}
 		switch {
