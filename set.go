@@ -220,7 +220,7 @@ func (s *builtSet) holds(f Finding, verdicts map[string]Verdict) []Hold {
 			})
 		case other != nil:
 			hs = append(hs, Hold{
-				Code: MemberHeld, Text: fmt.Sprintf("another member of its set is held: %s: %s", arn, other.Text),
+				Code: MemberHeld, Kind: other.Kind, Text: fmt.Sprintf("another member of its set is held: %s: %s", arn, other.Text),
 				Clear: "what clears it for that member: " + other.Clear,
 			})
 		}
