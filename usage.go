@@ -95,8 +95,8 @@ func validate(targets []Target) error {
 		}
 		for j, other := range targets[:i] {
 			if maySame(t.Account, other.Account) && maySame(t.Region, other.Region) {
-				return invalid("targets %d (account %q, Region %q) and %d (account %q, Region %q) may be the same",
-					j, other.Account, other.Region, i, t.Account, t.Region)
+				return invalid("targets %d and %d may be the same: Account %q, Region %q and Account %q, Region %q",
+					j, i, other.Account, other.Region, t.Account, t.Region)
 			}
 		}
 		for k, h := range t.History {
