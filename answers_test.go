@@ -2,8 +2,10 @@ package usage_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kmsusage/usage"
@@ -27,7 +29,8 @@ func inspectRewritten(t *testing.T, op string, edit func(map[string]any)) (usage
 }
 
 func TestAnswersAreWholeUnlessRewritten(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		f, a, _ := inspectRewritten(t, "GetKeyLastUsage", func(map[string]any) {})
 		wantGaps(t, f, nil)
 		if !a.Retirable() {
@@ -45,7 +48,7 @@ func seconds(at time.Time) float64 { return float64(at.UnixMilli()) / 1000 }
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_GetKeyLastUsage.html
 func TestALastUsageAnswerIsTakenWholeOrNotAtAll(t *testing.T) {
 	use := func(edit func(map[string]any)) func(map[string]any) {
-		return func(body map[string]any) { edit(body["KeyLastUsage"].(map[string]any)) }
+		return func(body map[string]any) { edit(object(body["KeyLastUsage"])) }
 	}
 	for name, edit := range map[string]func(map[string]any){
 		"nothing in it": func(b map[string]any) { clear(b) },
@@ -83,7 +86,8 @@ func TestALastUsageAnswerIsTakenWholeOrNotAtAll(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				f, a, _ := inspectRewritten(t, "GetKeyLastUsage", edit)
 				wantGaps(t, f, map[string]usage.GapReason{"GetKeyLastUsage": usage.Malformed})
 				if f.LastUsage != nil {
@@ -111,15 +115,15 @@ func TestALastUsageAnswerMayLackWhatDecidesNothing(t *testing.T) {
 			func(u usage.LastUsage) bool { return u.Use == nil }, usage.Unrecorded,
 		},
 		"no Operation": {
-			func(b map[string]any) { delete(b["KeyLastUsage"].(map[string]any), "Operation") },
+			func(b map[string]any) { delete(object(b["KeyLastUsage"]), "Operation") },
 			func(u usage.LastUsage) bool { return u.Use.Operation == "" && u.Use.At.Equal(ago(200)) }, usage.Idle,
 		},
 		"no CloudTrailEventId": {
-			func(b map[string]any) { delete(b["KeyLastUsage"].(map[string]any), "CloudTrailEventId") },
+			func(b map[string]any) { delete(object(b["KeyLastUsage"]), "CloudTrailEventId") },
 			func(u usage.LastUsage) bool { return u.Use.EventID == "" && u.Use.At.Equal(ago(200)) }, usage.Idle,
 		},
 		"no KmsRequestId": {
-			func(b map[string]any) { delete(b["KeyLastUsage"].(map[string]any), "KmsRequestId") },
+			func(b map[string]any) { delete(object(b["KeyLastUsage"]), "KmsRequestId") },
 			func(u usage.LastUsage) bool { return u.Use.RequestID == "" && u.Use.At.Equal(ago(200)) }, usage.Idle,
 		},
 		"no KeyId, since the question named the key": {
@@ -135,7 +139,7 @@ func TestALastUsageAnswerMayLackWhatDecidesNothing(t *testing.T) {
 			func(u usage.LastUsage) bool { return u.Use.At.Equal(ago(200)) }, usage.Idle,
 		},
 		"an operation the SDK does not know": {
-			func(b map[string]any) { b["KeyLastUsage"].(map[string]any)["Operation"] = "DecryptQuantumly" },
+			func(b map[string]any) { object(b["KeyLastUsage"])["Operation"] = "DecryptQuantumly" },
 			func(u usage.LastUsage) bool { return u.Use.Operation == "DecryptQuantumly" && u.Use.At.Equal(ago(200)) }, usage.Idle,
 		},
 		"members that nobody knows yet": {
@@ -144,7 +148,8 @@ func TestALastUsageAnswerMayLackWhatDecidesNothing(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				f, a, _ := inspectRewritten(t, "GetKeyLastUsage", tt.edit)
 				wantGaps(t, f, nil)
 				if f.LastUsage == nil || !tt.check(*f.LastUsage) {
@@ -161,7 +166,7 @@ func TestALastUsageAnswerMayLackWhatDecidesNothing(t *testing.T) {
 // Reading keeps the facts as they came; judging them is Classify's business.
 func TestTimesThatCannotBeAreKeptAndJudgedUnknown(t *testing.T) {
 	usedAt := func(at time.Time) func(map[string]any) {
-		return func(b map[string]any) { b["KeyLastUsage"].(map[string]any)["Timestamp"] = seconds(at) }
+		return func(b map[string]any) { object(b["KeyLastUsage"])["Timestamp"] = seconds(at) }
 	}
 	for name, tt := range map[string]struct {
 		edit func(map[string]any)
@@ -186,7 +191,8 @@ func TestTimesThatCannotBeAreKeptAndJudgedUnknown(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				f, a, _ := inspectRewritten(t, "GetKeyLastUsage", tt.edit)
 				wantGaps(t, f, nil)
 				if f.LastUsage == nil || !tt.kept(*f.LastUsage).Equal(tt.want) {
@@ -227,7 +233,8 @@ func TestMetadataIsTakenWholeOrNotAtAll(t *testing.T) {
 		"a multi-Region key without configuration": inMetadata(func(m map[string]any) { m["MultiRegion"] = true }),
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				f, a, _ := inspectRewritten(t, "DescribeKey", edit)
 				wantGaps(t, f, map[string]usage.GapReason{"DescribeKey": usage.Malformed})
 				if f.Metadata != nil {
@@ -245,7 +252,7 @@ func TestMetadataIsTakenWholeOrNotAtAll(t *testing.T) {
 }
 
 func inMetadata(edit func(map[string]any)) func(map[string]any) {
-	return func(body map[string]any) { edit(body["KeyMetadata"].(map[string]any)) }
+	return func(body map[string]any) { edit(object(body["KeyMetadata"])) }
 }
 
 func TestMetadataMayLackWhatDecidesNothing(t *testing.T) {
@@ -253,7 +260,8 @@ func TestMetadataMayLackWhatDecidesNothing(t *testing.T) {
 		"AWSAccountId", "KeyId", "Arn", "Enabled", "Description", "CustomerMasterKeySpec", "EncryptionAlgorithms", "MultiRegion", "CurrentKeyMaterialId",
 	} {
 		t.Run(member, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				f, a, _ := inspectRewritten(t, "DescribeKey", inMetadata(func(m map[string]any) {
 					if _, ok := m[member]; !ok {
 						t.Errorf("the fake's answer has no %s to take away", member)
@@ -280,7 +288,8 @@ func TestValuesThatTheSDKDoesNotKnowAreKept(t *testing.T) {
 		"an unknown origin":                  {"Origin", func(m usage.Metadata) string { return string(m.Origin) }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				f, a, _ := inspectRewritten(t, "DescribeKey", inMetadata(func(m map[string]any) { m[tt.member] = "NOVEL" }))
 				wantGaps(t, f, nil)
 				if f.Metadata == nil || tt.got(*f.Metadata) != "NOVEL" {
@@ -301,7 +310,7 @@ func TestValuesThatTheSDKDoesNotKnowAreKept(t *testing.T) {
 // whatever is missing of the set must take that away.
 func TestASetThatIsNotToldWholeHoldsItsMembers(t *testing.T) {
 	inConfig := func(edit func(map[string]any)) func(map[string]any) {
-		return inMetadata(func(m map[string]any) { edit(m["MultiRegionConfiguration"].(map[string]any)) })
+		return inMetadata(func(m map[string]any) { edit(object(m["MultiRegionConfiguration"])) })
 	}
 	for name, tt := range map[string]struct {
 		edit      func(map[string]any)
@@ -315,15 +324,16 @@ func TestASetThatIsNotToldWholeHoldsItsMembers(t *testing.T) {
 		"no role":                  {inConfig(func(c map[string]any) { delete(c, "MultiRegionKeyType") }), false},
 		"the wrong role":           {inConfig(func(c map[string]any) { c["MultiRegionKeyType"] = "PRIMARY" }), false},
 		"no primary":               {inConfig(func(c map[string]any) { delete(c, "PrimaryKey") }), false},
-		"a primary without an ARN": {inConfig(func(c map[string]any) { delete(c["PrimaryKey"].(map[string]any), "Arn") }), false},
+		"a primary without an ARN": {inConfig(func(c map[string]any) { delete(object(c["PrimaryKey"]), "Arn") }), false},
 		"no replicas":              {inConfig(func(c map[string]any) { delete(c, "ReplicaKeys") }), false},
-		"a replica without an ARN": {inConfig(func(c map[string]any) { delete(c["ReplicaKeys"].([]any)[0].(map[string]any), "Arn") }), false},
+		"a replica without an ARN": {inConfig(func(c map[string]any) { delete(object(array(c["ReplicaKeys"])[0]), "Arn") }), false},
 		"a replica nobody else knows": {inConfig(func(c map[string]any) {
-			c["ReplicaKeys"] = append(c["ReplicaKeys"].([]any), map[string]any{"Arn": kmsfake.InRegion(c["PrimaryKey"].(map[string]any)["Arn"].(string), "ap-south-1"), "Region": "ap-south-1"})
+			c["ReplicaKeys"] = append(array(c["ReplicaKeys"]), map[string]any{"Arn": kmsfake.InRegion(fmt.Sprint(object(c["PrimaryKey"])["Arn"]), "ap-south-1"), "Region": "ap-south-1"})
 		}), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				primary := fill(t, srv, home, ohio, 1, func(_ int, k *kmsfake.Key) { k.MultiRegion = true })[0]
 				replica := fill(t, srv, home, "eu-west-1", 1, func(_ int, k *kmsfake.Key) { k.ReplicaOf = primary })[0]
@@ -351,11 +361,12 @@ func TestASetThatIsNotToldWholeHoldsItsMembers(t *testing.T) {
 }
 
 func TestReplicasComeInOrderWhateverTheAnswers(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		primary := srv.MustAddKey(kmsfake.Key{Account: home, Region: ohio, Created: longAgo, MultiRegion: true, ReplicaRegions: []string{"ap-south-1", "eu-west-1", "us-west-2"}})
 		srv.Inject(faultAt("DescribeKey", rewrite(inMetadata(func(m map[string]any) {
-			slices.Reverse(m["MultiRegionConfiguration"].(map[string]any)["ReplicaKeys"].([]any))
+			slices.Reverse(array(object(m["MultiRegionConfiguration"])["ReplicaKeys"]))
 		}))))
 		want := []string{kmsfake.InRegion(primary, "ap-south-1"), kmsfake.InRegion(primary, "eu-west-1"), kmsfake.InRegion(primary, "us-west-2")}
 		if f := mustInspectOne(t, srv.Client(home, ohio)); !slices.Equal(f.Metadata.MultiRegion.Replicas, want) {
@@ -373,7 +384,8 @@ func TestAPolicyThatIsNotThereIsAGap(t *testing.T) {
 		"a Policy not text": func(b map[string]any) { b["Policy"] = map[string]any{} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				f, a, _ := inspectRewritten(t, "GetKeyPolicy", edit)
 				wantGaps(t, f, map[string]usage.GapReason{"GetKeyPolicy": usage.Malformed})
 				if f.Policy != "" || a.Retirable() {
@@ -391,7 +403,8 @@ func TestAListThatIsAbsentIsNotAnEmptyList(t *testing.T) {
 		"ListAliases": "Aliases", "ListGrants": "Grants", "ListResourceTags": "Tags", "ListKeyRotations": "Rotations",
 	} {
 		t.Run(op, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				f, _, _ := inspectRewritten(t, op, func(b map[string]any) {
 					if _, ok := b[member]; !ok {
 						t.Errorf("the fake's answer of %s has no %s to take away", op, member)
@@ -403,7 +416,8 @@ func TestAListThatIsAbsentIsNotAnEmptyList(t *testing.T) {
 		})
 	}
 	t.Run("ListKeys", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			onToday(t)
 			srv := kmsfake.New()
 			fill(t, srv, home, ohio, 1)
 			srv.Inject(faultAt("ListKeys", rewrite(func(b map[string]any) { delete(b, "Keys") })))
@@ -416,7 +430,8 @@ func TestAListThatIsAbsentIsNotAnEmptyList(t *testing.T) {
 }
 
 func TestAGrantMayLackEverything(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		f, a, _ := inspectRewritten(t, "ListGrants", func(b map[string]any) { b["Grants"] = []any{map[string]any{}} })
 		wantGaps(t, f, nil)
 		if len(f.Grants) != 1 || !f.Grants[0].Created.IsZero() {
@@ -430,7 +445,8 @@ func TestAGrantMayLackEverything(t *testing.T) {
 
 // The SDK's mocks and stubs may answer with neither a result nor an error.
 func TestNeitherAnAnswerNorAnErrorIsMalformed(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		f := mustInspectOne(t, &mute{stub: stub{keys: manyARNs(1)}})
 		wantGaps(t, f, map[string]usage.GapReason{
 			"ListAliases": usage.Malformed, "DescribeKey": usage.Malformed, "GetKeyLastUsage": usage.Malformed, "ListGrants": usage.Malformed,

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -99,7 +100,8 @@ func TestAContextThatEndsEndsTheRange(t *testing.T) {
 	} {
 		for how, ending := range endings {
 			t.Run(when+" by "+how, func(t *testing.T) {
-				inBubble(t, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					onToday(t)
 					srv := kmsfake.New()
 					fill(t, srv, home, ohio, n)
 					if tt.prepare != nil {
@@ -158,7 +160,8 @@ var sentinels = []error{
 func TestAContextThatHasEndedBeforeCostsNoRequest(t *testing.T) {
 	for how, ending := range endings {
 		t.Run(how, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				targets, _ := fleetOf(t, srv, 3, fiveRegions...)
 				ctx, cancel := ending.after(t.Context(), time.Second)
@@ -198,7 +201,8 @@ func TestAContextThatHasEndedStopsAlsoAClientThatDoesNotLook(t *testing.T) {
 }
 
 func TestKeysOfThePagesBeforeSurviveTheEndOfTheListing(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New(unlimited)
 		fill(t, srv, home, ohio, 1500)
 		var calls tally
@@ -219,7 +223,8 @@ func TestKeysOfThePagesBeforeSurviveTheEndOfTheListing(t *testing.T) {
 }
 
 func TestEveryTargetOfAFleetEndsWithTheContext(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		targets, _ := fleetOf(t, srv, 40, fiveRegions...)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -249,7 +254,8 @@ func TestEveryTargetOfAFleetEndsWithTheContext(t *testing.T) {
 }
 
 func TestAContextThatEndsAfterTheLastKeyIsNoError(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 3)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -304,7 +310,8 @@ func clientWith(srv *kmsfake.Server, h func(kms.HTTPClient) kms.HTTPClient) kmsi
 // The deadline of an HTTP client is not the caller's: it is tried again, and
 // then a gap.
 func TestATimeoutOfTheHTTPClientIsNotTheEndOfTheContext(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 2)
 		for _, f := range mustCollect(t, clientWith(srv, func(h kms.HTTPClient) kms.HTTPClient { return impatient{h, "GetKeyPolicy"} })) {

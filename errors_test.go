@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"testing/synctest"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/smithy-go"
@@ -42,7 +43,7 @@ func TestErrorsUnwrapToTheSentinelAndTheCause(t *testing.T) {
 					t.Error("the cause is not found")
 				}
 				for _, s := range sentinels {
-					if got := errors.Is(err, s); got != (s == tt.sentinel) {
+					if got := errors.Is(err, s); got != errors.Is(s, tt.sentinel) {
 						t.Errorf("is %v: %v", s, got)
 					}
 				}
@@ -52,7 +53,8 @@ func TestErrorsUnwrapToTheSentinelAndTheCause(t *testing.T) {
 }
 
 func TestErrorsLeadToTheSDKsOwnTypes(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 1)
 		srv.Inject(faultAt("GetKeyPolicy", kmsfake.Fail(400, "NotFoundException", "it is gone")))

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,7 +27,8 @@ import (
 )
 
 func TestLastUsageDeniedForSomeKeysIsAGapOfThose(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		arns := fill(t, srv, home, ohio, 10)
 		closed := map[string]bool{arns[1]: true, arns[5]: true, arns[8]: true}
@@ -70,7 +72,8 @@ func wantKeyError(t *testing.T, f usage.Finding, op string, sentinel error) {
 func TestAnOperationThatARegionDoesNotHaveIsAGapThere(t *testing.T) {
 	for _, op := range []string{"ListAliases", "DescribeKey", "GetKeyLastUsage", "ListGrants", "GetKeyPolicy", "ListResourceTags", "ListKeyRotations"} {
 		t.Run(op, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				targets, arns := fleetOf(t, srv, 3, ohio, "ap-south-1")
 				srv.Inject(func(c kmsfake.Call) *kmsfake.Fault {
@@ -103,7 +106,8 @@ func TestAnOperationThatARegionDoesNotHaveIsAGapThere(t *testing.T) {
 func TestFiveMinutesOfThrottlingLoseNoKey(t *testing.T) {
 	for name, from := range map[string]time.Duration{"from the start": 0, "in the middle": 3 * time.Second} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New(func(o *kmsfake.Options) { o.Latency = func() time.Duration { return 40 * time.Millisecond } })
 				arns := fill(t, srv, home, ohio, 50)
 				start := time.Now()
@@ -136,7 +140,8 @@ func TestThrottlingWithoutEndIsAGapWhenPatienceRunsOut(t *testing.T) {
 		"a minute":                              {time.Minute, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				arns := fill(t, srv, home, ohio, 30)
 				srv.Inject(faultAt("GetKeyLastUsage", kmsfake.Throttle()))
@@ -164,7 +169,8 @@ func TestThrottlingWithoutEndIsAGapWhenPatienceRunsOut(t *testing.T) {
 
 // As long as some get through, it is worth while to wait.
 func TestPatienceDoesNotRunOutWhileSomeGetThrough(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		arns := fill(t, srv, home, ohio, 60)
 		var calls tally
@@ -183,7 +189,8 @@ func TestPatienceDoesNotRunOutWhileSomeGetThrough(t *testing.T) {
 }
 
 func TestAListingThatIsThrottledWithoutEndIsATargetError(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 2)
 		srv.Inject(faultAt("ListKeys", kmsfake.Throttle()))
@@ -250,7 +257,8 @@ func TestAKeyDeletedMeanwhileIsAFindingWithGaps(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				arns := fill(t, srv, home, ohio, 3, func(i int, k *kmsfake.Key) { k.Aliases = []string{fmt.Sprint("name-", i)} })
 				gone := arns[1]
@@ -310,7 +318,8 @@ func flaky(seed uint64) func(kmsfake.Call) *kmsfake.Fault {
 }
 
 func TestFailuresAndCutConnectionsLoseNoKey(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New(func(o *kmsfake.Options) {
 			o.Quotas = kmsfake.DefaultQuotas()
 			o.Quotas["GetKeyLastUsage"] = 200
@@ -332,7 +341,8 @@ func TestFailuresAndCutConnectionsLoseNoKey(t *testing.T) {
 
 // "no answer comes within 30 seconds"
 func TestACallThatIsNotAnsweredIsTriedAgain(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		arns := fill(t, srv, home, ohio, 3)
 		var calls tally
@@ -352,7 +362,8 @@ func TestACallThatIsNotAnsweredIsTriedAgain(t *testing.T) {
 }
 
 func TestACallThatIsNeverAnsweredIsAGap(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 1)
 		srv.Inject(faultAt("ListGrants", kmsfake.Slow(100*time.Hour)))
@@ -386,7 +397,8 @@ func TestAHostThatDoesNotExistIsNotTriedAgain(t *testing.T) {
 		"a host that does not serve": {&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, 6},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				h := &lost{err: tt.err}
 				_, err := usage.Collect(usage.Inspect(t.Context(), clientWith(kmsfake.New(), func(kms.HTTPClient) kms.HTTPClient { return h })))
 				if es := targetErrors(t, err); len(es) != 1 || !errors.Is(err, usage.ErrUnavailable) || !errors.Is(err, tt.err) {
@@ -447,7 +459,8 @@ func TestWhatFailsOnceIsTriedAgain(t *testing.T) {
 		"a timeout inside of KMS":    kmsfake.Fail(503, "DependencyTimeoutException", "The system timed out while trying to fulfill the request."),
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				arns := fill(t, srv, home, ohio, 3)
 				var calls tally
@@ -494,7 +507,8 @@ func TestEveryFailureHasItsReason(t *testing.T) {
 		"a code that nobody has heard": {kmsfake.Fail(400, "NoveltyException", ""), usage.Failed, nil, once},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				fill(t, srv, home, ohio, 1)
 				srv.Inject(faultAt("GetKeyPolicy", tt.fault))
@@ -502,7 +516,7 @@ func TestEveryFailureHasItsReason(t *testing.T) {
 				wantGaps(t, f, map[string]usage.GapReason{"GetKeyPolicy": tt.reason})
 				g, _ := f.Gap("GetKeyPolicy")
 				for _, s := range sentinels {
-					if is := errors.Is(g.Err, s); is != (s == tt.sentinel) {
+					if is := errors.Is(g.Err, s); is != errors.Is(s, tt.sentinel) {
 						t.Errorf("%v is %v: %v", g.Err, s, is)
 					}
 				}
@@ -517,7 +531,8 @@ func TestEveryFailureHasItsReason(t *testing.T) {
 func TestAttemptsAreAsManyAsAskedFor(t *testing.T) {
 	for want, ask := range map[int]int{1: 1, 2: 2, 6: 0, 9: 9} {
 		t.Run(fmt.Sprint(ask), func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				fill(t, srv, home, ohio, 1)
 				srv.Inject(faultAt("GetKeyLastUsage", kmsfake.InternalFailure()))
@@ -539,7 +554,8 @@ func TestTheClientsOwnRetrySettingsLoseNoKey(t *testing.T) {
 		"SDK's defaults": func(*kms.Options) {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				arns := fill(t, srv, home, ohio, 20)
 				var calls tally
@@ -556,7 +572,8 @@ func TestTheClientsOwnRetrySettingsLoseNoKey(t *testing.T) {
 }
 
 func TestCredentialsThatExpireDuringTheRunAreGaps(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 20)
 		start := time.Now()
@@ -590,7 +607,8 @@ func TestNoValidCredentialsAreATargetError(t *testing.T) {
 		"a cache without any": aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errNoCredentials })),
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				fill(t, srv, home, ohio, 1)
 				fs, err := usage.Collect(usage.Inspect(t.Context(), srv.Client(home, ohio, func(o *kms.Options) { o.Credentials = credentials })))
@@ -610,7 +628,8 @@ var errNoCredentials = errors.New("no credentials in the chain")
 
 // A role that may only list keys and read their last use gets a useful answer.
 func TestTheLeastOfRolesGetsAUsefulAnswer(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		add := func(k kmsfake.Key) string {
 			k.Account, k.Region = home, ohio
@@ -653,7 +672,8 @@ func TestTheLeastOfRolesGetsAUsefulAnswer(t *testing.T) {
 
 // The same role, told what it may: no denied call at all in the owner's trail.
 func TestTheLeastOfRolesNeedNotBeDenied(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 3)
 		srv.Deny(func(c kmsfake.Call) bool { return c.Operation != "ListKeys" && c.Operation != "GetKeyLastUsage" })

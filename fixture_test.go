@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -36,15 +35,14 @@ const (
 // hour after upTo.
 var today = readThen
 
-// inBubble runs a test in a synctest bubble at the time of today. The fake KMS,
-// its Date header and the library all follow the bubble's clock, and waiting on
-// it takes no time.
-func inBubble(t *testing.T, test func(*testing.T)) {
+// onToday moves the clock of a synctest bubble to today. The fake KMS, its Date
+// header and the library all follow that clock, and waiting takes no time.
+func onToday(t *testing.T) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Until(today))
-		test(t)
-	})
+	if time.Now().Year() != 2000 { // where bubbles begin
+		t.Fatalf("it is %v: not in a new bubble", time.Now())
+	}
+	time.Sleep(time.Until(today))
 }
 
 // unlimited are quotas that hold nobody up, for tests of other things.
@@ -211,6 +209,23 @@ func rewrite(edit func(body map[string]any)) *kmsfake.Fault {
 		}
 		return out
 	})
+}
+
+// object and array are values of a JSON body, of which the test knows the kind.
+func object(v any) map[string]any {
+	m, ok := v.(map[string]any)
+	if !ok {
+		panic(fmt.Sprintf("%v is no JSON object", v))
+	}
+	return m
+}
+
+func array(v any) []any {
+	a, ok := v.([]any)
+	if !ok {
+		panic(fmt.Sprintf("%v is no JSON array", v))
+	}
+	return a
 }
 
 // faultAt injects one fault into all calls of an operation.

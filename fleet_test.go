@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -53,7 +54,8 @@ func TestTargetsThatCannotBeMeantAreOneErrorAndNoRequest(t *testing.T) {
 		}, "History[1]"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				targets, _ := fleetOf(t, srv, 1, ohio, "eu-west-1")
 				wantOneInvalidOption(t, usage.InspectFleet(t.Context(), tt.edit(targets)), tt.names)
@@ -75,7 +77,8 @@ func TestTargetsNeedOnlyDiffer(t *testing.T) {
 		"in one of the two, each by the next": {{Account: home, Region: ohio}, {Account: other, Region: ohio}, {Account: home, Region: "eu-west-1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				var arns []string
 				for i := range targets {
@@ -95,7 +98,8 @@ func TestTargetsNeedOnlyDiffer(t *testing.T) {
 }
 
 func TestTargetsAreTakenWhenTheCallIsMade(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		targets, arns := fleetOf(t, srv, 2, ohio, "eu-west-1")
 		seq := usage.InspectFleet(t.Context(), targets)
@@ -109,7 +113,8 @@ func TestTargetsAreTakenWhenTheCallIsMade(t *testing.T) {
 }
 
 func TestAFleetReadsSeveralAccountsAndRegions(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		var targets []usage.Target
 		var arns []string
@@ -129,7 +134,8 @@ func TestAFleetReadsSeveralAccountsAndRegions(t *testing.T) {
 }
 
 func TestListKeysDeniedInOneRegionOfFiveLeavesFour(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		targets, arns := fleetOf(t, srv, 10, fiveRegions...)
 		srv.Deny(func(c kmsfake.Call) bool { return c.Operation == "ListKeys" && c.Region == "eu-west-1" })
@@ -167,7 +173,8 @@ func TestListKeysDeniedInOneRegionOfFiveLeavesFour(t *testing.T) {
 }
 
 func TestTheErrorOfATargetComesAfterItsFindingsAndWaitsForNoOther(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, "eu-west-1", 1005)
 		fill(t, srv, home, ohio, 3)
@@ -200,7 +207,8 @@ func TestTheErrorOfATargetComesAfterItsFindingsAndWaitsForNoOther(t *testing.T) 
 }
 
 func TestEveryTargetThatFailsIsOneErrorOfItsOwn(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		targets, _ := fleetOf(t, srv, 1, fiveRegions...)
 		srv.Deny(func(c kmsfake.Call) bool { return c.Operation == "ListKeys" })
@@ -229,7 +237,8 @@ func TestCredentialsOfAnotherAccountEndTheTargetBeforeAnyKeyIsRead(t *testing.T)
 		"another Region":  {other, "eu-west-1", []string{ohio, "eu-west-1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				fill(t, srv, other, ohio, 5)
 				arns := fill(t, srv, home, ohio, 2)
@@ -265,7 +274,8 @@ func TestOneTargetNeedsNeitherAccountNorRegion(t *testing.T) {
 		"both of them": {Account: home, Region: ohio},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				fill(t, srv, home, ohio, 1100)
 				target.Client = srv.Client(home, ohio)
@@ -288,7 +298,8 @@ func TestOneTargetNeedsNeitherAccountNorRegion(t *testing.T) {
 // The quota is per account and Region: a fleet takes as long as its slowest
 // target, not as all of them together.
 func TestAFleetTakesAsLongAsItsSlowestTarget(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		var targets []usage.Target
 		for i := range 10 {
@@ -336,7 +347,8 @@ func TestNoMoreTargetsAreReadAtOnceThanAskedFor(t *testing.T) {
 		128: nil,
 	} {
 		t.Run(fmt.Sprint(want), func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				var lists gauge
 				var targets []usage.Target
 				for i := range 200 {
@@ -362,7 +374,8 @@ func TestNoMoreTargetsAreReadAtOnceThanAskedFor(t *testing.T) {
 }
 
 func TestNoMoreKeysAreReadAtOnceThanAskedFor(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New(unlimited)
 		fill(t, srv, home, ohio, 200)
 		var reads gauge
@@ -383,7 +396,8 @@ func TestNoMoreKeysAreReadAtOnceThanAskedFor(t *testing.T) {
 }
 
 func TestProgressIsToldOfEachTargetByItself(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		targets, _ := fleetOf(t, srv, 4, fiveRegions...)
 		last := map[string]usage.Progress{}

@@ -27,13 +27,13 @@ import (
 // true if the loop is to be left by break.
 type leaving func(ctx context.CancelFunc) bool
 
-var errPanicked = errors.New("from the loop body")
+const thePanic = "from the loop body"
 
 var leavings = map[string]leaving{
 	"break":        func(context.CancelFunc) bool { return true },
 	"cancel":       func(cancel context.CancelFunc) bool { cancel(); return false },
 	"cancel+break": func(cancel context.CancelFunc) bool { cancel(); return true },
-	"panic":        func(context.CancelFunc) bool { panic(errPanicked) },
+	"panic":        func(context.CancelFunc) bool { panic(thePanic) },
 }
 
 // leaveAt ranges over seq and leaves at the k-th yield. It returns how many
@@ -41,11 +41,14 @@ var leavings = map[string]leaving{
 func leaveAt(t *testing.T, seq iter.Seq2[usage.Finding, error], k int, leave leaving, cancel context.CancelFunc) (n int) {
 	t.Helper()
 	defer func() {
-		if p := recover(); p != nil && p != errPanicked {
+		if p := recover(); p != nil && p != thePanic {
 			t.Errorf("panicked with %v", p)
 		}
 	}()
-	for range seq {
+	for _, err := range seq {
+		if _, ok := errors.AsType[*usage.TargetError](err); err != nil && !ok {
+			t.Errorf("yielded %v", err)
+		}
 		if n++; n == k && leave(cancel) {
 			break
 		}
@@ -66,7 +69,8 @@ func TestNoGoroutineOutlivesItsRangeInTheBubble(t *testing.T) {
 	for name, leave := range leavings {
 		for k := 1; k <= yields+1; k++ { // the last one is never reached: the loop ends by itself
 			t.Run(fmt.Sprintf("%s at yield %d", name, k), func(t *testing.T) {
-				inBubble(t, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					onToday(t)
 					srv := kmsfake.New(func(o *kmsfake.Options) { o.Latency = func() time.Duration { return 10 * time.Millisecond } })
 					targets, all := leakFleet(t, srv, keys)
 					if all != yields {
@@ -139,34 +143,42 @@ func TestNoGoroutineOutlivesItsRange(t *testing.T) {
 }
 
 func TestAPanicInTheLoopBodyReachesTheCallerAfterEverythingHasEnded(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 10)
 		before := bubbled(t)
 		defer func() {
-			if p := recover(); p != errPanicked {
+			if p := recover(); p != thePanic {
 				t.Errorf("recovered %v, want the loop body's own panic", p)
 			}
 			if after := bubbled(t); after > before {
 				t.Errorf("%d goroutines more than before:\n%s", after-before, stacks())
 			}
 		}()
-		for range usage.Inspect(t.Context(), srv.Client(home, ohio)) {
-			panic(errPanicked)
+		for _, err := range usage.Inspect(t.Context(), srv.Client(home, ohio)) {
+			if err != nil {
+				t.Error(err)
+			}
+			panic(thePanic)
 		}
 	})
 }
 
 // As t.Fatal in a loop body does.
 func TestAGoroutineThatExitsInTheLoopBodyLeavesNothingBehind(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 10)
 		before := bubbled(t)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			for range usage.Inspect(t.Context(), srv.Client(home, ohio)) {
+			for _, err := range usage.Inspect(t.Context(), srv.Client(home, ohio)) {
+				if err != nil {
+					t.Error(err)
+				}
 				runtime.Goexit()
 			}
 		}()
@@ -178,7 +190,8 @@ func TestAGoroutineThatExitsInTheLoopBodyLeavesNothingBehind(t *testing.T) {
 }
 
 func TestAPulledSequenceEndsWhenItIsStopped(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 10)
 		before := bubbled(t)
@@ -200,7 +213,8 @@ func TestAPulledSequenceEndsWhenItIsStopped(t *testing.T) {
 func TestWhenTheLoopIsLeftNothingOfTheCallersIsStillCalled(t *testing.T) {
 	for name, leave := range leavings {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				var inside gauge
 				busy := func(d time.Duration) func() {
 					inside.enter()
@@ -238,7 +252,8 @@ func TestWhenTheLoopIsLeftNothingOfTheCallersIsStillCalled(t *testing.T) {
 
 // Leaving does not wait for an answer that is slow: its request is canceled.
 func TestLeavingWaitsForNoAnswer(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		arns := fill(t, srv, home, ohio, 10)
 		srv.Inject(func(c kmsfake.Call) *kmsfake.Fault {
@@ -263,7 +278,8 @@ func TestLeavingWaitsForNoAnswer(t *testing.T) {
 
 // The same sequence in two loops at once: each reads all of it.
 func TestRangesOverOneSequenceAreIndependent(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New(unlimited)
 		arns := fill(t, srv, home, ohio, 6)
 		seq := usage.Inspect(t.Context(), srv.Client(home, ohio))

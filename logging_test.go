@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
@@ -52,7 +53,8 @@ func (b *logBook) lines(level string) []string {
 }
 
 func TestTheLogSaysWhatGoesWrongAndHowFastItGoes(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		targets, arns := fleetOf(t, srv, 10, ohio, "eu-west-1")
 		denied := arns[slices.IndexFunc(arns, func(arn string) bool { return strings.Contains(arn, ohio) })]
@@ -80,7 +82,8 @@ func TestTheLogSaysWhatGoesWrongAndHowFastItGoes(t *testing.T) {
 
 // Throttling is everyday: it is for those who look closely.
 func TestThrottlingIsLoggedForThoseWhoLookClosely(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 1)
 		var calls tally
@@ -117,7 +120,8 @@ func (leaky) Look(context.Context, usage.Finding) (usage.Record, error) {
 }
 
 func TestNoLogLineHoldsWhatIsTheOwnersOwn(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		policy := strings.Replace(delegating, "Enable IAM User Permissions", canary, 1)
 		secretive := func(_ int, k *kmsfake.Key) {
@@ -134,8 +138,8 @@ func TestNoLogLineHoldsWhatIsTheOwnersOwn(t *testing.T) {
 		ways := []*kmsfake.Fault{
 			nil, kmsfake.Deny(), kmsfake.Throttle(), kmsfake.Malformed(), kmsfake.Cut(),
 			kmsfake.Fail(400, "ValidationException", "bad "+canary), kmsfake.Fail(400, "AccessDeniedException", canary),
-			kmsfake.Edit(func(b []byte) []byte { return []byte(`{"` + canary) }),
-			kmsfake.Edit(func(b []byte) []byte { return []byte(canary) }),
+			kmsfake.Edit(func([]byte) []byte { return []byte(`{"` + canary) }),
+			kmsfake.Edit(func([]byte) []byte { return []byte(canary) }),
 			kmsfake.Fail(400, "NotFoundException", canary),
 		}
 		var calls tally
@@ -185,7 +189,8 @@ func TestNoLogLineHoldsWhatIsTheOwnersOwn(t *testing.T) {
 
 // Also where the whole target fails.
 func TestNoErrorOfATargetIsLoggedWithItsText(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		srv.Inject(faultAt("ListKeys", kmsfake.Fail(400, "AccessDeniedException", canary)))
 		var log logBook

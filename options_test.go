@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -54,7 +55,8 @@ var invalidOptions = map[string]struct {
 func TestOptionsThatCannotBeMeantAreOneErrorAndNoRequest(t *testing.T) {
 	for name, tt := range invalidOptions {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				fill(t, srv, home, ohio, 2)
 				wantOneInvalidOption(t, usage.Inspect(t.Context(), srv.Client(home, ohio), tt.edit), tt.names)
@@ -108,7 +110,8 @@ func TestOptionsAtTheirLimitsAreValid(t *testing.T) {
 		"every reading, also AWS": func(o *usage.InspectOptions) { o.Readings.AWSManaged = true },
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				arns := fill(t, srv, home, ohio, 2)
 				wantWhole(t, mustCollect(t, srv.Client(home, ohio), nil, edit), arns)
@@ -157,7 +160,8 @@ func TestDefaultQuotasAreAWSs(t *testing.T) {
 }
 
 func TestTheZeroPacerIsLikeANewOne(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		arns := fill(t, srv, home, ohio, 2)
 		wantWhole(t, mustCollect(t, srv.Client(home, ohio), func(o *usage.InspectOptions) { o.Pacer = new(usage.Pacer) }), arns)
@@ -165,7 +169,8 @@ func TestTheZeroPacerIsLikeANewOne(t *testing.T) {
 }
 
 func TestQuotasAreTheCallersToChangeAfterwards(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New(unlimited)
 		fill(t, srv, home, ohio, 11)
 		q := usage.Quotas{"GetKeyLastUsage": 100}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -26,7 +27,8 @@ func TestAnAccountTakesAsLongAsItsQuotaAndNothingIsThrottled(t *testing.T) {
 	for _, shape := range shapes {
 		for _, latency := range []time.Duration{8 * time.Millisecond, 40 * time.Millisecond} {
 			t.Run(fmt.Sprintf("%v, %v", shape, latency), func(t *testing.T) {
-				inBubble(t, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					onToday(t)
 					srv := kmsfake.New(func(o *kmsfake.Options) {
 						o.Shape, o.Latency = shape, func() time.Duration { return latency }
 					})
@@ -48,7 +50,8 @@ func TestAnAccountTakesAsLongAsItsQuotaAndNothingIsThrottled(t *testing.T) {
 
 // Readings with a quota of 100 a second cost no time beside one of 5.
 func TestTheOtherReadingsHappenInTheShadowOfTheSlowOne(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		took := func(off usage.Readings) time.Duration {
 			srv := kmsfake.New(func(o *kmsfake.Options) { o.Latency = func() time.Duration { return 40 * time.Millisecond } })
 			fill(t, srv, home, ohio, 50)
@@ -65,7 +68,8 @@ func TestTheOtherReadingsHappenInTheShadowOfTheSlowOne(t *testing.T) {
 }
 
 func TestTheReadingsOfAKeyOverlap(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New(func(o *kmsfake.Options) { o.Latency = func() time.Duration { return time.Second } })
 		fill(t, srv, home, ohio, 1)
 		start := time.Now()
@@ -78,7 +82,8 @@ func TestTheReadingsOfAKeyOverlap(t *testing.T) {
 }
 
 func TestARaisedQuotaIsMadeUseOf(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New(func(o *kmsfake.Options) {
 			o.Quotas = kmsfake.DefaultQuotas()
 			o.Quotas["GetKeyLastUsage"] = 50
@@ -116,7 +121,8 @@ func busiest(srv *kmsfake.Server, op string) int {
 }
 
 func TestRetriesAreAttemptsThatArePaced(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New(recording)
 		arns := fill(t, srv, home, ohio, 20)
 		var calls tally
@@ -166,7 +172,8 @@ func inspectTwice(t *testing.T, srv *kmsfake.Server, optFns ...func(*usage.Inspe
 func TestASharedPacerKeepsTwoInspectionsTogetherUnderTheQuota(t *testing.T) {
 	for _, shape := range shapes {
 		t.Run(shape.String(), func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New(recording, func(o *kmsfake.Options) { o.Shape = shape })
 				arns := fill(t, srv, home, ohio, 40)
 				p := usage.NewPacer(nil)
@@ -191,7 +198,8 @@ func TestASharedPacerKeepsTwoInspectionsTogetherUnderTheQuota(t *testing.T) {
 // What the test above could not tell from chance: unshared, the two exceed the
 // quota. Even so no key is lost.
 func TestTwoInspectionsThatShareNothingAreThrottledAndLoseNoKey(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		arns := fill(t, srv, home, ohio, 40)
 		for _, fs := range inspectTwice(t, srv) {
@@ -204,7 +212,8 @@ func TestTwoInspectionsThatShareNothingAreThrottledAndLoseNoKey(t *testing.T) {
 }
 
 func TestASharedPacerKeepsAccountsAndRegionsApart(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		p := usage.NewPacer(nil)
 		var wg sync.WaitGroup
@@ -233,7 +242,8 @@ func TestASharedPacerKeepsAccountsAndRegionsApart(t *testing.T) {
 
 // A pacer remembers: the second range does not begin with a burst.
 func TestAPacerOutlivesTheRange(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New(recording, func(o *kmsfake.Options) { o.Shape = kmsfake.SlidingWindow })
 		fill(t, srv, home, ohio, 3)
 		p := usage.NewPacer(nil)
@@ -254,7 +264,8 @@ func TestAPacerOutlivesTheRange(t *testing.T) {
 
 // The service grants less than it says, because others use up the rest.
 func TestPacingGivesWayToOthersOnTheSameQuota(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New(func(o *kmsfake.Options) {
 			o.Quotas = kmsfake.DefaultQuotas()
 			o.Quotas["GetKeyLastUsage"] = 3
@@ -279,7 +290,8 @@ func TestPacingGivesWayToOthersOnTheSameQuota(t *testing.T) {
 }
 
 func TestMocksAreNotPaced(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		ctrl := gomock.NewController(t)
 		m := kmsmock.NewMockInspector(ctrl)
 		answers := &stub{keys: manyARNs(200)}
@@ -382,7 +394,8 @@ func TestAClientThatDropsOptionFunctionsIsNoticed(t *testing.T) {
 		"a stub":                           {func(kmsiface.Inspector) kmsiface.Inspector { return &stub{keys: manyARNs(12)} }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New(unlimited)
 				fill(t, srv, home, ohio, 12)
 				var (
@@ -420,7 +433,8 @@ func TestAClientThatDropsOptionFunctionsIsNoticed(t *testing.T) {
 
 // Where every call fails there is nothing to say about pacing.
 func TestACallThatFailsAccusesNobody(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		srv.Deny(func(kmsfake.Call) bool { return true })
 		var log logBook

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,7 +23,8 @@ import (
 // and ListGrants, 50 of ListResourceTags. As few calls as that allows.
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_ListGrants.html
 func TestListsAreReadToTheirLastPage(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 1, func(_ int, k *kmsfake.Key) {
 			k.Tags = map[string]string{}
@@ -59,7 +61,8 @@ func TestListsAreReadToTheirLastPage(t *testing.T) {
 }
 
 func TestThousandsOfKeysAreListed(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		arns := fill(t, srv, home, ohio, 2345)
 		fs := mustCollect(t, srv.Client(home, ohio), listingOnly)
@@ -131,6 +134,7 @@ var endless = map[string]markers{
 // counted tells how often it was called before, and gives up where a reader
 // that goes round for ever would not.
 func counted(t *testing.T, m markers) func() *string {
+	t.Helper()
 	n := -1
 	return func() *string {
 		if n++; n > 1000 {
@@ -209,7 +213,8 @@ func TestOtherListsThatNeverEndAreGaps(t *testing.T) {
 }
 
 func TestAPageThatFailsLeavesAGapAndKeepsThePagesBefore(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New(unlimited)
 		fill(t, srv, home, ohio, 1, func(_ int, k *kmsfake.Key) {
 			k.Tags = map[string]string{}
@@ -338,7 +343,8 @@ func TestEntriesThatNameNoKeyAreAnErrorAtTheEndAndHideNoOther(t *testing.T) {
 
 // Keys that are made while the list is read come or not; the rest must.
 func TestAListThatChangesWhileItIsReadLosesNoOtherKey(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New(unlimited)
 		arns := fill(t, srv, home, ohio, 3500)
 		gone := arns[2000]
@@ -361,7 +367,8 @@ func TestAListThatChangesWhileItIsReadLosesNoOtherKey(t *testing.T) {
 
 func TestGapsComeInOneOrder(t *testing.T) {
 	want := []string{"ListAliases", "DescribeKey", "GetKeyLastUsage", "ListGrants", "GetKeyPolicy", "ListResourceTags", "ListKeyRotations"}
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New(unlimited)
 		fill(t, srv, home, ohio, 20)
 		srv.Deny(func(c kmsfake.Call) bool { return c.Operation != "ListKeys" })

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -69,7 +70,8 @@ func (w *witness) wantForward(t *testing.T, keys int) {
 }
 
 func TestProgressGoesForwardToTheLastKey(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 48)
 		var w witness
@@ -93,7 +95,8 @@ func TestProgressGoesForwardToTheLastKey(t *testing.T) {
 }
 
 func TestProgressOfAnAccountWithoutKeysIsToldOnce(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		var w witness
 		mustCollect(t, kmsfake.New().Client(home, ohio), w.option)
 		w.wantForward(t, 0)
@@ -106,7 +109,8 @@ func TestProgressOfAnAccountWithoutKeysIsToldOnce(t *testing.T) {
 // "called ... when the pace changes": for the minutes in which no key gets done
 // somebody looks at a line that must not stand still.
 func TestProgressTellsOfThrottlingWhileItLasts(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 20)
 		start := time.Now()
@@ -138,7 +142,8 @@ func TestProgressTellsOfThrottlingWhileItLasts(t *testing.T) {
 
 // Where no last use is read, its quota says nothing of how long it takes.
 func TestWhatIsLeftIsNotAQuestionOfAQuotaThatIsNotUsed(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 1000)
 		var w witness

@@ -3,6 +3,7 @@ package usage_test
 import (
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -42,7 +43,8 @@ func TestReadAtIsTheEarlierOfTheLocalClockAndTheServices(t *testing.T) {
 		"the service's answer has no Date": {nil, today},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				fill(t, srv, home, ohio, 1)
 				f := mustInspectOne(t, clientWith(srv, func(h kms.HTTPClient) kms.HTTPClient { return dated{h, tt.shift} }))
@@ -55,7 +57,8 @@ func TestReadAtIsTheEarlierOfTheLocalClockAndTheServices(t *testing.T) {
 }
 
 func TestAClockThatIsAheadAddsNoSilence(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		// Silent for 89 days; by a clock that is ten days ahead, for 99.
 		fill(t, srv, home, ohio, 1, func(_ int, k *kmsfake.Key) { k.LastUsed = ago(89) })
@@ -89,7 +92,8 @@ func TestReadAtIsWhenTheQuestionWasAskedNotWhenItWasAnswered(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				fill(t, srv, home, ohio, 1)
 				prepare(srv)
@@ -106,7 +110,8 @@ func TestReadAtIsWhenTheQuestionWasAskedNotWhenItWasAnswered(t *testing.T) {
 }
 
 func TestReadAtOfAClientThatIsNotPacedIsTheLocalClock(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		if f := mustInspectOne(t, &stub{keys: manyARNs(1)}); !f.LastUsage.ReadAt.Equal(today) {
 			t.Errorf("ReadAt = %v, want %v", f.LastUsage.ReadAt, today)
 		}
@@ -119,7 +124,8 @@ func TestReadAtIsByTheClockThatIsSet(t *testing.T) {
 		"in a zone of its own": today.AddDate(1, 0, 0).In(time.FixedZone("UTC+9", 9*3600)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				clock := kmsfake.NewClock(at)
 				srv := kmsfake.New()
 				fill(t, srv, home, ohio, 1)

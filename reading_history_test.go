@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kmsusage/usage"
@@ -65,7 +66,8 @@ func TestRecordsAndErrorsOfHistoriesComeIntoTheFinding(t *testing.T) {
 		"a record under another name":   {usage.Record{Source: "somebody else", Last: event}, nil, []usage.Record{{Source: "trail", Last: event}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
 				srv := kmsfake.New()
 				fill(t, srv, home, ohio, 1)
 				h := &archive{name: "trail", look: func(context.Context, usage.Finding) (usage.Record, error) { return tt.record, tt.err }}
@@ -138,7 +140,8 @@ func something(t *testing.T, typ reflect.Type) reflect.Value {
 }
 
 func TestHistoriesAreAskedOnceAKeyWithAllThatWasRead(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		arns := fill(t, srv, home, ohio, 5, func(i int, k *kmsfake.Key) { k.Aliases = []string{string(rune('a' + i))} })
 		first, second := &archive{name: "first"}, &archive{name: "second"}
@@ -168,7 +171,8 @@ func TestHistoriesAreAskedOnceAKeyWithAllThatWasRead(t *testing.T) {
 }
 
 func TestATargetsHistoryIsAskedAboutItsOwnKeysOnly(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		targets, arns := fleetOf(t, srv, 2, ohio, "eu-west-1")
 		here, there, everywhere := &archive{name: "here"}, &archive{name: "there"}, &archive{name: "everywhere"}
@@ -189,7 +193,8 @@ func TestATargetsHistoryIsAskedAboutItsOwnKeysOnly(t *testing.T) {
 
 // AWS managed keys, and keys that are gone, are not worth a look.
 func TestHistoriesAreNotAskedAboutKeysThatNothingIsAskedAbout(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		arns := fill(t, srv, home, ohio, 2)
 		srv.MustAddKey(kmsfake.Key{Account: home, Region: ohio, Created: longAgo, Manager: "AWS", Aliases: []string{"aws/ebs"}})
@@ -208,7 +213,8 @@ func TestHistoriesAreNotAskedAboutKeysThatNothingIsAskedAbout(t *testing.T) {
 }
 
 func TestAHistoryIsAskedEvenWhereLastUsageIsDenied(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		arns := fill(t, srv, home, ohio, 1)
 		srv.Deny(func(c kmsfake.Call) bool { return c.Operation == "GetKeyLastUsage" })
@@ -221,7 +227,8 @@ func TestAHistoryIsAskedEvenWhereLastUsageIsDenied(t *testing.T) {
 }
 
 func TestAHistoryThatWaitsEndsWithTheContext(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 3)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -244,7 +251,8 @@ func TestAHistoryThatWaitsEndsWithTheContext(t *testing.T) {
 
 // A history's own deadline is its own failure.
 func TestAHistoryThatTimesOutByItselfIsAGap(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 1)
 		h := &archive{name: "trail", look: func(context.Context, usage.Finding) (usage.Record, error) {
@@ -259,7 +267,8 @@ func TestAHistoryThatTimesOutByItselfIsAGap(t *testing.T) {
 
 // A complete history is what turns Unrecorded into Unused: all the way through.
 func TestAHistoryReachesTheVerdict(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		for range 2 {
 			srv.MustAddKey(kmsfake.Key{Account: home, Region: ohio, Created: longAgo})

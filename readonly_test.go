@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -66,7 +67,8 @@ func inspectEverything(t *testing.T) []string {
 }
 
 func TestInspectingCallsReadOperationsOnly(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		if got := inspectEverything(t); !slices.Equal(got, readOperations) {
 			t.Errorf("called %v, want %v", got, readOperations)
 		}
@@ -214,7 +216,8 @@ func TestTheREADMEsPolicyAllowsWhatInspectingCallsAndNothingElse(t *testing.T) {
 		}
 	}
 	slices.Sort(allowed)
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		var want []string
 		for _, op := range inspectEverything(t) {
 			want = append(want, "kms:"+op)
@@ -240,7 +243,8 @@ func (l *list) UnmarshalJSON(b []byte) error {
 // A read can be told from a change also by what a trail shows of it: not one call
 // of an inspection uses a key.
 func TestInspectingIsNoUse(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
 		srv := kmsfake.New()
 		fill(t, srv, home, ohio, 5)
 		mustCollect(t, srv.Client(home, ohio))

@@ -105,7 +105,7 @@ func (r *Retryer) IsErrorRetryable(err error) bool {
 		return r.limiter.Stuck() < r.patience
 	case fault.Unavailable, fault.Malformed:
 		r.failed++
-		return r.failed < r.attempts && !(r.first && noSuchHost(err))
+		return r.failed < r.attempts && (!r.first || !noSuchHost(err))
 	default:
 		r.failed++
 		return r.failed < r.attempts && r.Retryer.IsErrorRetryable(err)
