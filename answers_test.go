@@ -283,9 +283,11 @@ func TestValuesThatTheSDKDoesNotKnowAreKept(t *testing.T) {
 		got       func(usage.Metadata) string
 		retirable bool
 	}{
-		"an unknown key state holds the key": {"KeyState", func(m usage.Metadata) string { return string(m.State) }, false},
-		"an unknown key spec":                {"KeySpec", func(m usage.Metadata) string { return string(m.Spec) }, false},
-		"an unknown origin":                  {"Origin", func(m usage.Metadata) string { return string(m.Origin) }, true},
+		"an unknown key state holds the key":         {"KeyState", func(m usage.Metadata) string { return string(m.State) }, false},
+		"an unknown manager may be one like AWS":     {"KeyManager", func(m usage.Metadata) string { return string(m.Manager) }, false},
+		"an unknown key spec may have a public half": {"KeySpec", func(m usage.Metadata) string { return string(m.Spec) }, false},
+		"an unknown key usage":                       {"KeyUsage", func(m usage.Metadata) string { return string(m.Usage) }, true},
+		"an unknown origin":                          {"Origin", func(m usage.Metadata) string { return string(m.Origin) }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
