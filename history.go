@@ -43,6 +43,18 @@ type Record struct {
 	// PublicKey is the last GetPublicKey seen: the public half of the key works
 	// outside KMS without a trace. Nil: none seen.
 	PublicKey *Event `json:"publicKey,omitempty"`
+	// Off is the call since which the key cannot be used, as far as the source
+	// saw calls that switch it off and on: DisableKey, ScheduleKeyDeletion and
+	// DeleteImportedKeyMaterial, EnableKey and ImportKeyMaterial. It may have been
+	// off before. Nil: none seen, or it was switched on since. Only the key's
+	// state says what it is now.
+	Off *Event `json:"off,omitempty"`
+	// Created is the call that made the key: its principal may know what for. Nil:
+	// not seen.
+	Created *Event `json:"created,omitempty"`
+	// Dependents are resources of which the source itself says that they need the
+	// key. Nil: it knows of none.
+	Dependents []Dependent `json:"dependents,omitempty"`
 
 	// What a source that sees every event counts besides; others leave it empty.
 
@@ -59,6 +71,14 @@ type Record struct {
 	// Dropped is what was seen and is not listed above, since a source's memory
 	// is bounded.
 	Dropped Dropped `json:"dropped,omitzero"`
+}
+
+// Dependent is a resource that needs a key.
+type Dependent struct {
+	Service  string `json:"service"`  // as its events name it, for example "cloudtrail.amazonaws.com"
+	Resource string `json:"resource"` // ARN, or what else names it
+	// Text says what it needs the key for.
+	Text string `json:"text"`
 }
 
 // ContextSeen is one pair of an encryption context and how many calls bore it.

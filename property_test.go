@@ -406,6 +406,9 @@ func forbiddenAlone(f usage.Finding, p usage.Policy) string {
 		if len(r.Refusals) > 0 || r.Dropped.Refusals > 0 {
 			return "someone was refused"
 		}
+		if len(r.Dependents) > 0 {
+			return "a resource needs it"
+		}
 	}
 	untouched := neverUsedAtAll(f)
 	switch names, ok := policyOf(f.Policy, strings.Split(f.ARN, ":")[4]); {
@@ -887,6 +890,9 @@ func (d dice) record(f usage.Finding, p usage.Policy) usage.Record {
 	if d.chance(2) {
 		r.Refusals = []usage.Event{{At: lu.ReadAt.Add(-d.age(p)), Operation: "Decrypt", ErrorCode: "DisabledException"}}
 	}
+	if d.chance(1) {
+		r.Dependents = []usage.Dependent{{Service: "cloudtrail.amazonaws.com", Resource: "a trail"}}
+	}
 	if d.chance(3) {
 		r.PublicKey = &usage.Event{At: lu.ReadAt.Add(-days(d.n(400))), Operation: "GetPublicKey"}
 	}
@@ -957,7 +963,9 @@ func (d dice) moreEvidence(fl fleet, i int) (fleet, string) {
 		f.History = append(slices.Clone(f.History), r)
 		return fl.replace(i, f)
 	}
-	switch d.n(17) {
+	switch d.n(18) {
+	case 17:
+		return record(usage.Record{Dependents: []usage.Dependent{{Resource: "a trail"}}}), "a dependent"
 	case 0:
 		op := oneOf(d, "ListAliases", "GetKeyLastUsage", "DescribeKey", "ListGrants", "GetKeyPolicy", "ListResourceTags", "History:trail", "ListKeys", "ProbeVolumes", "")
 		f.Gaps = append(slices.Clone(f.Gaps), usage.Gap{Op: op, Reason: oneOf(d, usage.Denied, usage.Skipped, "tired")})

@@ -77,6 +77,7 @@ const (
 	UnknownState   HoldCode = "unknown-state"   // a key state this version does not know
 	NotRead        HoldCode = "not-read"        // a reading is missing
 	Refused        HoldCode = "refused"         // someone tried to use it while it was off
+	NeededBy       HoldCode = "needed-by"       // a resource says that it needs the key
 	RecentGrant    HoldCode = "recent-grant"    // a grant made within the window
 	Granted        HoldCode = "granted"         // a grant
 	PolicyNames    HoldCode = "policy-names"    // the key policy names someone
@@ -96,7 +97,7 @@ func Holds(f Finding, v Verdict) []Hold {
 func keyHolds(f Finding, v Verdict) []Hold {
 	var hs []Hold
 	for _, rule := range []func(Finding, Verdict) []Hold{
-		holdUse, holdManaged, holdState, holdUnread, holdRefused, holdGrants, holdPolicy, holdPublicHalf, holdAliases,
+		holdUse, holdManaged, holdState, holdUnread, holdRefused, holdNeeded, holdGrants, holdPolicy, holdPublicHalf, holdAliases,
 	} {
 		hs = append(hs, rule(f, v)...)
 	}
@@ -250,8 +251,8 @@ func holdUnread(f Finding, _ Verdict) []Hold {
 // indicate attempts to use the key while disabled".
 // https://docs.aws.amazon.com/kms/latest/developerguide/monitoring-keys-determining-usage.html
 //
-// A refusal from before the window, or followed by a use, is past: someone may
-// have found another way, or the key was enabled again. That is to be confirmed.
+// A refusal from before the window is past: someone may have found another way,
+// or the key was enabled again. That is to be confirmed.
 func holdRefused(f Finding, v Verdict) []Hold {
 	var latest *Event
 	for _, r := range f.History {
@@ -276,11 +277,31 @@ func holdRefused(f Finding, v Verdict) []Hold {
 		Text:  fmt.Sprintf("%s was refused at %s, asked for by %s", named(latest.Operation), stamp(latest.At), someone(latest.Principal)),
 		Clear: "find who tried, enable the key for them or move them to another, then watch anew",
 	}
-	past := !v.Until.IsZero() && latest.At.Before(v.windowStart()) || v.LastUse != nil && latest.At.Before(v.LastUse.At)
+	past := !v.Until.IsZero() && latest.At.Before(v.windowStart())
 	if past && !latest.At.IsZero() {
 		h.Kind, h.Clear = Clearable, "the owner confirms that whoever tried no longer needs the key"
 	}
 	return []Hold{h}
+}
+
+// holdNeeded: a resource that is configured with the key needs it, however long
+// it has been silent; a trail cannot deliver log files without it.
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/encrypting-cloudtrail-log-files-with-aws-kms.html
+func holdNeeded(f Finding, _ Verdict) []Hold {
+	var hs []Hold
+	for _, r := range f.History {
+		for _, d := range r.Dependents {
+			h := Hold{
+				Code: NeededBy, Text: fmt.Sprintf("%s %s needs it", d.Service, d.Resource),
+				Clear: "give it another key, or retire it first; then read anew",
+			}
+			if d.Text != "" {
+				h.Text += ": " + d.Text
+			}
+			hs = append(hs, h)
+		}
+	}
+	return hs
 }
 
 func someone(principal string) string {

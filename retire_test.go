@@ -49,6 +49,14 @@ func refused(at ...time.Time) edit {
 	return recorded(r)
 }
 
+func neededBy(resources ...string) edit {
+	r := usage.Record{Source: "trails"}
+	for _, name := range resources {
+		r.Dependents = append(r.Dependents, usage.Dependent{Service: "cloudtrail.amazonaws.com", Resource: name})
+	}
+	return recorded(r)
+}
+
 func withPolicy(doc string) edit { return func(f *usage.Finding) { f.Policy = doc } }
 
 // allow is a policy of one statement for the principal given as JSON.
@@ -155,6 +163,12 @@ func TestHolds(t *testing.T) {
 		{"a refusal without a time holds beside an old one", quietKey(refused(ago(400), time.Time{})), []string{"block refused", delegates}},
 		{"a refusal of a key whose use is unknown holds", quietKey(unread(usage.Denied), refused(ago(400))), []string{"block usage-unknown", "block refused", delegates}},
 		{"refusals that were counted and are not shown hold", quietKey(recorded(usage.Record{Dropped: usage.Dropped{Refusals: 1}})), []string{"block refused", delegates}},
+
+		// A trail cannot deliver without its key, however long it has been silent.
+		// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/encrypting-cloudtrail-log-files-with-aws-kms.html
+		{"a resource that says it needs the key holds", quietKey(neededBy("a trail")), []string{"block needed-by", delegates}},
+		{"every resource that says it needs the key is named", quietKey(neededBy("a trail", "another"), neededBy("a third")), []string{"block needed-by", "block needed-by", "block needed-by", delegates}},
+		{"a resource holds a key that was never used", quietKey(neverUsed, neededBy("a trail")), []string{"block needed-by", delegates}},
 
 		// Grants.
 		{"a grant older than the window waits for its owner", quietKey(granted(ago(90.1))), []string{"clearable granted", delegates}},

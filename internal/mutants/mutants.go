@@ -92,7 +92,8 @@ var mutants = []mutant{
 	{"no hold for a key in use", "retire.go", `		holdUse, holdManaged,`, `		holdManaged,`},
 	{"no hold for an AWS managed key", "retire.go", `holdUse, holdManaged, holdState`, `holdUse, holdState`},
 	{"no hold for what was not read", "retire.go", `holdState, holdUnread, holdRefused`, `holdState, holdRefused`},
-	{"no hold for a refusal", "retire.go", `holdUnread, holdRefused, holdGrants`, `holdUnread, holdGrants`},
+	{"no hold for a refusal", "retire.go", `holdUnread, holdRefused, holdNeeded`, `holdUnread, holdNeeded`},
+	{"no hold for what a resource needs", "retire.go", `holdRefused, holdNeeded, holdGrants`, `holdRefused, holdGrants`},
 	{"a verdict without its evidence is believed", "retire.go", `case f.LastUsage == nil || v.Until`, `case v.Until`},
 	{"as many days as the window let a key go", "retire.go", `case v.TrailingDays > v.WindowDays:`, `case v.TrailingDays >= v.WindowDays:`},
 	{"a young tracking holds nothing", "retire.go", `		case v.TrailingDays > v.WindowDays:
@@ -124,6 +125,10 @@ var mutants = []mutant{
 			h.Kind = Block
 `},
 	{"refusals that are not shown are ignored", "retire.go", `if r.Dropped.Refusals > 0 && len(r.Refusals) == 0 {`, `if r.Dropped.Refusals > 1e6 {`},
+	{"a resource that needs the key is advice", "retire.go", `Code: NeededBy, Text:`, `Kind: Advice, Code: NeededBy, Text:`},
+	{"only the first record names what needs the key", "retire.go", `for _, r := range f.History {
+		for _, d := range r.Dependents {`, `for _, r := range f.History[:min(1, len(f.History))] {
+		for _, d := range r.Dependents {`},
 	{"a refusal without a time is past", "retire.go", `	if past && !latest.At.IsZero() {`, `	if past {`},
 	{"every refusal is past", "retire.go", `latest.At.Before(v.windowStart())`, `latest.At.Before(v.Until)`},
 	{"a recent grant is clearable", "retire.go", `Code:  RecentGrant,`, `Kind: Clearable, Code: RecentGrant,`},
