@@ -1,0 +1,227 @@
+package cloudtrail
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// maxField is how much of a text from a record is kept, in bytes. AWS's own
+// limits are lower, but for long encryption contexts.
+const maxField = 4096
+
+// maxContext is how large an encryption context may be that is looked at, as
+// written in the record. KMS takes up to 8192 characters.
+// https://docs.aws.amazon.com/kms/latest/developerguide/encrypt_context.html
+const maxContext = 32 << 10
+
+// call is one KMS record, taken apart. What it refers to is good until the next
+// record is read.
+type call struct {
+	at        time.Time
+	op        []byte
+	id        []byte
+	shared    []byte // sharedEventID
+	requestID []byte
+	errorCode []byte
+	sourceIP  []byte
+	request   []byte // requestParameters, JSON
+	user      []byte // userIdentity, JSON
+	keys      [][]byte
+	use       bool // a tracked operation that succeeded
+	refusal   bool
+	publicKey bool
+
+	// What is looked up when it is asked for.
+	who               identity
+	encryptionContext []byte // JSON
+	whoKnown          bool
+	contextKnown      bool
+
+	// Of the encryption context, if readPairs was called. Of a key that is there
+	// twice the last counts.
+	pairs     [][2][]byte
+	morePairs int // beyond maxPairs
+}
+
+// maxPairs is how many pairs of one encryption context are counted.
+const maxPairs = 32
+
+// read takes a record of KMS apart. It is false if the record has no time.
+func (c *call) read(r *record) bool {
+	*c = call{keys: c.keys[:0], pairs: c.pairs[:0]}
+	c.op = clip(r.text(mEventName))
+	c.errorCode = clip(r.text(mErrorCode))
+	c.id, c.shared = clip(r.text(mEventID)), clip(r.text(mSharedEventID))
+	c.requestID, c.sourceIP = clip(r.text(mRequestID)), clip(r.text(mSourceIPAddress))
+	c.request = r.raw(mRequestParameters)
+	c.keys = attribute(c.keys, r, c.op)
+	if len(c.errorCode) == 0 {
+		c.use = tracked[string(c.op)]
+		c.publicKey = string(c.op) == opGetPublicKey
+	} else {
+		c.refusal = refused(c.op, c.errorCode, r.text(mErrorMessage))
+	}
+	c.user = r.raw(mUserIdentity)
+	at, ok := parseTime(r.text(mEventTime))
+	c.at = at
+	return ok
+}
+
+// service is the AWS service on whose behalf the call was made; nil for direct
+// calls. Where the address of the caller would be it gives its name too; S3 and
+// others can appear as "AWS Internal" there.
+func (c *call) service() []byte {
+	s := c.sourceIP
+	if bytes.HasSuffix(s, []byte(".amazonaws.com")) || bytes.HasSuffix(s, []byte(".amazonaws.com.cn")) {
+		return s
+	}
+	if by := c.identity().invokedBy; len(by) > 0 {
+		return by
+	}
+	if string(s) == "AWS Internal" {
+		return s
+	}
+	return nil
+}
+
+// maxUser is how much of a userIdentity is kept as it is, in bytes.
+const maxUser = 4096
+
+// shortUser is userIdentity, of a long one what is read of it.
+func (c *call) shortUser() []byte {
+	if len(c.user) <= maxUser {
+		return c.user
+	}
+	who := c.identity()
+	short, err := json.Marshal(map[string]any{
+		"arn": string(who.principal), "invokedBy": string(who.invokedBy),
+		"sessionContext": map[string]any{"sessionIssuer": map[string]any{"arn": string(who.role())}},
+	})
+	if err != nil {
+		return nil // it is made of texts
+	}
+	return short
+}
+
+// identity is who called.
+func (c *call) identity() *identity {
+	if !c.whoKnown {
+		c.whoKnown = true
+		c.who.read(c.user)
+	}
+	return &c.who
+}
+
+// context is the encryption context of the request as JSON, nil if it has none.
+func (c *call) context() []byte {
+	if !c.contextKnown {
+		c.contextKnown = true
+		if v := child(c.request, "encryptionContext"); len(v) > 0 && v[0] == '{' && len(v) <= maxContext {
+			c.encryptionContext = v
+		}
+	}
+	return c.encryptionContext
+}
+
+// readPairs takes the encryption context apart.
+func (c *call) readPairs() {
+	eachPair(c.context(), func(key, value []byte, ok bool) {
+		key, value = clip(key), clip(value)
+		i := slices.IndexFunc(c.pairs, func(p [2][]byte) bool { return bytes.Equal(p[0], key) })
+		switch {
+		case !ok && i >= 0:
+			c.pairs = slices.Delete(c.pairs, i, i+1)
+		case !ok:
+		case i >= 0:
+			c.pairs[i][1] = value
+		case len(c.pairs) == maxPairs:
+			c.morePairs++
+		default:
+			c.pairs = append(c.pairs, [2][]byte{key, value})
+		}
+	})
+}
+
+// identity is who called.
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
+type identity struct {
+	principal []byte // ARN, or where there is none the principal ID
+	invokedBy []byte
+	session   []byte // sessionContext, JSON
+}
+
+// role is the ARN of the session's issuer.
+func (u *identity) role() []byte {
+	return clip(textOr(child(child(u.session, "sessionIssuer"), "arn")))
+}
+
+func (u *identity) read(v []byte) {
+	*u = identity{}
+	if len(v) == 0 || v[0] != '{' {
+		return
+	}
+	var arn, id []byte
+	m := in(v, 0)
+	for first := true; ; first = false {
+		key, value, ok := m.next(first)
+		if !ok {
+			break
+		}
+		end, ok := m.past()
+		if !ok {
+			break
+		}
+		switch string(keyText(v, key)) {
+		case "arn":
+			arn = textOr(v[value:end])
+		case "principalId":
+			id = textOr(v[value:end])
+		case "invokedBy":
+			u.invokedBy = clip(textOr(v[value:end]))
+		case "sessionContext":
+			u.session = v[value:end]
+		}
+	}
+	if u.principal = clip(arn); len(arn) == 0 {
+		u.principal = clip(id)
+	}
+}
+
+// child returns the value of a member of the object v; nil if there is none, or
+// v is no object.
+func child(v []byte, name string) (found []byte) {
+	if len(v) == 0 || v[0] != '{' {
+		return nil
+	}
+	m := in(v, 0)
+	for first := true; ; first = false {
+		key, value, ok := m.next(first)
+		if !ok {
+			return found
+		}
+		end, ok := m.past()
+		if !ok {
+			return found
+		}
+		if string(keyText(v, key)) == name {
+			found = v[value:end]
+		}
+	}
+}
+
+// clip keeps what is kept of a text, whole characters.
+func clip(s []byte) []byte {
+	if len(s) <= maxField {
+		return s
+	}
+	s = s[:maxField]
+	for len(s) > 0 && s[len(s)-1]&0xC0 == 0x80 {
+		s = s[:len(s)-1]
+	}
+	if len(s) > 0 && s[len(s)-1] >= 0xC0 {
+		s = s[:len(s)-1]
+	}
+	return s
+}

@@ -1,0 +1,6 @@
+package cloudtrail
+
+import "context"
+
+// noContext never ends.
+var noContext = context.Background()

@@ -1,0 +1,6 @@
+//go:build race
+
+package cloudtrail
+
+// raceEnabled: the race detector multiplies memory.
+const raceEnabled = true

@@ -1,0 +1,267 @@
+package cloudtrail
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kmsusage/usage"
+	"github.com/kmsusage/usage/internal/keyarn"
+)
+
+// reference reads the content of one file with encoding/json, as plainly as can
+// be. It is false if that is not valid JSON to its end: then the records before
+// are those that must count.
+func reference(content []byte) (*referenceHistory, bool) {
+	h := &referenceHistory{keys: map[string]*referenceKey{}, seen: map[string]bool{}}
+	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(content, []byte("\ufeff"))))
+	for {
+		var v json.RawMessage
+		err := d.Decode(&v)
+		if errors.Is(err, io.EOF) {
+			return h, true
+		}
+		if err != nil {
+			return h, false
+		}
+		h.document(v)
+	}
+}
+
+type referenceHistory struct {
+	keys map[string]*referenceKey
+	seen map[string]bool // event and key
+	odd  int             // what is no record, or has no good time
+}
+
+type referenceKey struct {
+	operations, errors, services map[string]int
+	contexts                     map[[2]string]int
+	first, last, publicKey       *usage.Event
+	refusals                     []usage.Event
+}
+
+type object = map[string]json.RawMessage
+
+// objectOf is nil for what is no object.
+func objectOf(v json.RawMessage) object {
+	var o object
+	if json.Unmarshal(v, &o) != nil {
+		return nil
+	}
+	return o
+}
+
+// stringOf is empty for what is no string.
+func stringOf(v json.RawMessage) string {
+	var s string
+	if len(v) == 0 || json.Unmarshal(v, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// eachMember calls f with all members of an object, twins too, in order.
+func eachMember(v json.RawMessage, f func(key string, value json.RawMessage)) {
+	d := json.NewDecoder(bytes.NewReader(v))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return
+	}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return
+		}
+		var value json.RawMessage
+		if d.Decode(&value) != nil {
+			return
+		}
+		key, _ := t.(string)
+		f(key, value)
+	}
+}
+
+func (h *referenceHistory) document(v json.RawMessage) {
+	switch v[0] {
+	case '[':
+		h.elements(v)
+	case '{':
+		around := false
+		eachMember(v, func(key string, value json.RawMessage) {
+			if (key == "Records" || key == "Events") && value[0] == '[' {
+				around = true
+				h.elements(value)
+			}
+		})
+		if !around {
+			h.record(objectOf(v))
+		}
+	default:
+		h.odd++
+	}
+}
+
+func (h *referenceHistory) elements(v json.RawMessage) {
+	var all []json.RawMessage
+	if json.Unmarshal(v, &all) != nil {
+		return
+	}
+	for _, e := range all {
+		h.record(objectOf(e))
+	}
+}
+
+func (h *referenceHistory) record(o object) {
+	source := stringOf(o["eventSource"])
+	if source == "" {
+		inner := stringOf(o["CloudTrailEvent"])
+		if o = objectOf(json.RawMessage(inner)); o == nil || stringOf(o["eventSource"]) == "" {
+			h.odd++
+			return
+		}
+		source = stringOf(o["eventSource"])
+	}
+	if source != kmsSource && source != kmsSourceChina {
+		return
+	}
+	if c := stringOf(o["eventCategory"]); c != "" && c != "Management" {
+		return
+	}
+	if t := stringOf(o["eventType"]); t == "AwsCloudTrailInsight" || t == "AwsVpceEvent" || string(o["managementEvent"]) == "false" {
+		return
+	}
+	at, err := time.Parse(time.RFC3339, stringOf(o["eventTime"]))
+	if err != nil || at.IsZero() || at.After(fuzzNow.Add(maxAhead)) {
+		h.odd++
+		return
+	}
+	h.call(o, at.UTC())
+}
+
+func (h *referenceHistory) call(o object, at time.Time) {
+	user := objectOf(o["userIdentity"])
+	request := objectOf(o["requestParameters"])
+	principal := stringOf(user["arn"])
+	if principal == "" {
+		principal = stringOf(user["principalId"])
+	}
+	e := usage.Event{
+		At: at, Operation: cut(stringOf(o["eventName"])), EventID: cut(stringOf(o["eventID"])), RequestID: cut(stringOf(o["requestID"])),
+		Principal: cut(principal), InvokedBy: cut(stringOf(user["invokedBy"])), SourceIP: cut(stringOf(o["sourceIPAddress"])),
+		Role:      cut(stringOf(objectOf(objectOf(user["sessionContext"])["sessionIssuer"])["arn"])),
+		ErrorCode: cut(stringOf(o["errorCode"])),
+	}
+	context := request["encryptionContext"]
+	if len(context) > maxContext {
+		context = nil
+	}
+	for k, v := range objectOf(context) {
+		if len(v) > 0 && v[0] == '"' {
+			if e.Context == nil {
+				e.Context = map[string]string{}
+			}
+			e.Context[k] = stringOf(v)
+		}
+	}
+	message := stringOf(o["errorMessage"])
+	for _, arn := range referenceKeys(o, request, e.Operation, message) {
+		h.note(arn, e, message)
+	}
+}
+
+func cut(s string) string { return string(clip([]byte(s))) }
+
+func referenceKeys(o, request object, op, message string) []string {
+	var keys []string
+	add := func(arn string) bool {
+		_, ok := keyarn.Parse(arn)
+		ok = ok && len(arn) <= 2048 && !strings.ContainsFunc(arn, func(c rune) bool { return c <= ' ' || c > '~' })
+		if ok && !slices.Contains(keys, arn) {
+			keys = append(keys, arn)
+		}
+		return ok
+	}
+	var resources []json.RawMessage
+	if json.Unmarshal(o["resources"], &resources) == nil {
+		for _, r := range resources {
+			if !add(stringOf(objectOf(r)["ARN"])) {
+				add(stringOf(objectOf(r)["arn"]))
+			}
+		}
+	}
+	if len(keys) == 0 || op == "ReEncrypt" && len(keys) < 2 {
+		for _, name := range requestKeys {
+			add(stringOf(request[name]))
+		}
+	}
+	if len(keys) == 0 {
+		for _, word := range strings.FieldsFunc(message, func(c rune) bool {
+			return !strings.ContainsRune(":/-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", c)
+		}) {
+			if i := strings.Index(word, "arn:"); i >= 0 {
+				add(strings.TrimRight(word[i:], ":-_/"))
+			}
+		}
+	}
+	return keys
+}
+
+func (h *referenceHistory) note(arn string, e usage.Event, message string) {
+	k := h.keys[arn]
+	if k == nil {
+		k = &referenceKey{operations: map[string]int{}, errors: map[string]int{}, services: map[string]int{}, contexts: map[[2]string]int{}}
+		h.keys[arn] = k
+	}
+	if e.ErrorCode == "" {
+		if tracked[e.Operation] {
+			if k.first == nil || e.At.Before(k.first.At) {
+				k.first = &e
+			}
+			if k.last == nil || e.At.After(k.last.At) {
+				k.last = &e
+			}
+		}
+		if e.Operation == "GetPublicKey" && (k.publicKey == nil || e.At.After(k.publicKey.At)) {
+			k.publicKey = &e
+		}
+	} else if refused([]byte(e.Operation), []byte(e.ErrorCode), []byte(message)) {
+		k.refusals = append(k.refusals, e)
+	}
+	if e.EventID != "" {
+		id := e.EventID + " " + arn
+		if h.seen[id] {
+			return
+		}
+		h.seen[id] = true
+	}
+	k.operations[e.Operation]++
+	if e.ErrorCode != "" {
+		k.errors[e.ErrorCode]++
+	}
+	service := e.InvokedBy
+	switch s := e.SourceIP; {
+	case strings.HasSuffix(s, ".amazonaws.com") || strings.HasSuffix(s, ".amazonaws.com.cn"):
+		service = s
+	case service == "" && s == "AWS Internal":
+		service = s
+	}
+	if service != "" {
+		k.services[service]++
+	}
+	for key, value := range e.Context {
+		k.contexts[[2]string{cut(key), cut(value)}]++
+	}
+}
+
+// contextsOf are the counts of a record in the form of the reference.
+func contextsOf(r usage.Record) map[[2]string]int {
+	m := map[[2]string]int{}
+	for _, c := range r.Contexts {
+		m[[2]string{c.Key, c.Value}] += c.Count
+	}
+	return m
+}
