@@ -266,6 +266,44 @@ func TestCredentialsOfAnotherAccountEndTheTargetBeforeAnyKeyIsRead(t *testing.T)
 	}
 }
 
+func TestCredentialsOfAnotherAccountWithoutKeysAreNoEmptyTarget(t *testing.T) {
+	const other = "999988887777"
+	for name, tt := range map[string]struct {
+		target usage.Target
+		want   string // in the error; empty: none
+	}{
+		"another account":    {usage.Target{Account: home, Region: ohio}, other},
+		"another Region":     {usage.Target{Account: other, Region: "eu-west-1"}, ohio},
+		"the right account":  {usage.Target{Account: other, Region: ohio}, ""},
+		"nothing to compare": {usage.Target{}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onToday(t)
+				srv := kmsfake.New()
+				if err := srv.AddPredefinedAlias(other, ohio, "alias/aws/ebs"); err != nil {
+					t.Fatal(err)
+				}
+				tt.target.Client = srv.Client(other, ohio)
+				fs, err := usage.Collect(usage.InspectFleet(t.Context(), []usage.Target{tt.target}))
+				if len(fs) != 0 {
+					t.Errorf("found %v", arnsOf(fs))
+				}
+				if tt.want == "" {
+					if err != nil {
+						t.Errorf("err = %v", err)
+					}
+					return
+				}
+				es := targetErrors(t, err)
+				if len(es) != 1 || es[0].Op != "ListAliases" || es[0].Account != tt.target.Account || !strings.Contains(es[0].Error(), tt.want) {
+					t.Errorf("err = %v, want one TargetError of ListAliases that names %s", err, tt.want)
+				}
+			})
+		})
+	}
+}
+
 func TestOneTargetNeedsNeitherAccountNorRegion(t *testing.T) {
 	for name, target := range map[string]usage.Target{
 		"neither":      {},

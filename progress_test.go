@@ -1,6 +1,7 @@
 package usage_test
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/kmsusage/usage"
 	"github.com/kmsusage/usage/kmsiface/kmsfake"
@@ -88,6 +90,28 @@ func TestProgressGoesForwardToTheLastKey(t *testing.T) {
 			}
 			// What is left, by the pace and by hindsight.
 			if left := took - w.at[i].Sub(start); p.Complete && (p.Left-left).Abs() > time.Second {
+				t.Errorf("call %d: %v left, it took %v more", i, p.Left, left)
+			}
+		}
+	})
+}
+
+func TestWhatIsLeftDoesNotCountAWSManagedKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onToday(t)
+		srv := kmsfake.New()
+		fill(t, srv, home, ohio, 60, func(i int, k *kmsfake.Key) {
+			if i%2 == 0 {
+				k.Manager, k.Aliases = types.KeyManagerTypeAws, []string{fmt.Sprintf("alias/aws/service-%d", i)}
+			}
+		})
+		var w witness
+		start := time.Now()
+		mustCollect(t, srv.Client(home, ohio), w.option)
+		took := time.Since(start)
+		w.wantForward(t, 60)
+		for i, p := range w.told {
+			if left := took - w.at[i].Sub(start); p.Complete && (p.Left-left).Abs() > 2*time.Second {
 				t.Errorf("call %d: %v left, it took %v more", i, p.Left, left)
 			}
 		}

@@ -27,9 +27,12 @@ type targetRun struct {
 	aliased chan struct{}       // closed when the aliases have been listed, or not
 	aliases map[string][]string // by key ID; written before aliased is closed
 	noAlias error               // why the listing of aliases ended early
+	foreign error               // aliases of another account or Region; written before aliased is closed
 
-	where lane // account and Region, as given or else as the first key has them
-	read  int  // keys sent; guarded by ranged.mu, as is where
+	where   lane // account and Region, as given or else as the first key has them
+	read    int  // keys sent; guarded by ranged.mu, as are where and what follows
+	free    int  // of them, those that cost no last-usage call
+	managed int  // keys that aliases show to be AWS managed, once they are listed
 }
 
 func newTargetRun(r *ranged, t Target) *targetRun {
@@ -65,6 +68,9 @@ func (t *targetRun) run(ctx context.Context) {
 	switch {
 	case listErr != nil:
 		e.Op, e.Err = opListKeys, listErr
+	case listed == 0 && t.foreign != nil:
+		// Credentials of the wrong account list nothing, and nothing looks empty.
+		e.Op, e.Err = opListAliases, t.foreign
 	case e.Read < listed && ctx.Err() != nil:
 		e.Err = ended(ctx)
 	default:
@@ -90,6 +96,9 @@ func (t *targetRun) work(ctx context.Context) {
 		// Counted before it is sent: the loop may look at the progress at once.
 		t.mu.Lock()
 		t.read++
+		if f.AWSManaged() && !t.Readings.AWSManaged {
+			t.free++
+		}
 		t.mu.Unlock()
 		if !t.send(result{finding: f}) {
 			return
@@ -113,7 +122,7 @@ func (t *targetRun) report() {
 	s := t.Pacer.limiter(t.where.account, t.where.region, opLastUsage).State()
 	p.Throttled, p.Rate = s.Throttled, s.Rate
 	if complete {
-		p.Left = t.expected(p.Listed-p.Done, s.Rate)
+		p.Left = t.expected(p.Listed-p.Done-max(0, t.managed-t.free), s.Rate)
 	}
 	t.Progress(p)
 }
@@ -192,6 +201,19 @@ func (t *targetRun) belongs(p keyarn.Parts) error {
 	return nil
 }
 
+// owned checks an alias against its target: every account has aliases in every
+// Region, those of AWS managed keys that do not exist yet included. So they tell
+// whose account it is where no key does.
+// https://docs.aws.amazon.com/kms/latest/APIReference/API_ListAliases.html
+func (t *targetRun) owned(arn string) error {
+	account, region := keyarn.Owner(arn)
+	if account == "" || maySame(account, t.target.Account) && maySame(region, t.target.Region) {
+		return nil
+	}
+	return malformedError(fmt.Sprintf("the client lists aliases of account %s in %s; want account %q in %q",
+		account, region, t.target.Account, t.target.Region))
+}
+
 // listAliases reads all aliases of the Region at once: asking key by key would
 // cost a call for each.
 func (t *targetRun) listAliases(ctx context.Context) {
@@ -210,6 +232,10 @@ func (t *targetRun) listAliases(ctx context.Context) {
 			return 0, nil, false, err
 		}
 		for _, a := range out.Aliases {
+			if err := t.owned(aws.ToString(a.AliasArn)); err != nil {
+				t.foreign = err
+				return 0, nil, false, err
+			}
 			// An alias without a target stands for an AWS managed key not made yet.
 			if id := aws.ToString(a.TargetKeyId); id != "" && a.AliasName != nil {
 				t.aliases[id] = append(t.aliases[id], *a.AliasName)
@@ -220,6 +246,16 @@ func (t *targetRun) listAliases(ctx context.Context) {
 	for id, names := range t.aliases {
 		slices.Sort(names)
 		t.aliases[id] = slices.Compact(names) // pages shift when aliases are made meanwhile
+	}
+	if t.Readings.AWSManaged {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, names := range t.aliases {
+		if hasAWSAlias(names) {
+			t.managed++
+		}
 	}
 }
 

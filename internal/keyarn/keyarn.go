@@ -25,6 +25,16 @@ func Parse(arn string) (Parts, bool) {
 	return Parts{Partition: f[1], Region: f[3], Account: f[4], ID: id}, true
 }
 
+// Owner returns account and Region of any KMS ARN, an alias's for example; empty
+// if it is none.
+func Owner(arn string) (account, region string) {
+	f := strings.SplitN(arn, ":", 6)
+	if len(f) != 6 || f[0] != "arn" || f[2] != "kms" {
+		return "", ""
+	}
+	return f[4], f[3]
+}
+
 // MultiRegion tells whether a key ID belongs to a multi-Region key: such IDs,
 // and only such, begin with mrk-.
 // https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-keys-overview.html

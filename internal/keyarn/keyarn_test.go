@@ -28,3 +28,17 @@ func TestParse(t *testing.T) {
 		})
 	}
 }
+
+func TestOwner(t *testing.T) {
+	for arn, want := range map[string][2]string{
+		"arn:aws:kms:us-west-2:111122223333:alias/aws/ebs": {"111122223333", "us-west-2"},
+		"arn:aws-cn:kms:cn-north-1:111122223333:key/a":     {"111122223333", "cn-north-1"},
+		"arn:aws:s3:::bucket":                              {},
+		"alias/a":                                          {},
+		"":                                                 {},
+	} {
+		if account, region := Owner(arn); account != want[0] || region != want[1] {
+			t.Errorf("Owner(%q) = %q, %q; want %v", arn, account, region, want)
+		}
+	}
+}
