@@ -255,7 +255,7 @@ func codes(hs []usage.Hold) map[usage.HoldCode]int {
 // bearable are the members of a finding's JSON that encoding/json leaves out when
 // they are empty: that one was lost cannot be told.
 var bearable = []string{
-	"history", "history[].refusals", "history[].publicKey", "gaps",
+	"history", "history[].refusals", "history[].publicKey", "history[].dependents", "gaps",
 	"history[].operations", "history[].operations.Decrypt", "history[].dropped", "history[].dropped.refusals",
 	"arn", // without it the finding is of no key, and no twin of another
 }
