@@ -45,9 +45,9 @@ type Record struct {
 	PublicKey *Event `json:"publicKey,omitempty"`
 	// Off is the call since which the key cannot be used, as far as the source
 	// saw calls that switch it off and on: DisableKey, ScheduleKeyDeletion and
-	// DeleteImportedKeyMaterial, EnableKey and ImportKeyMaterial. It may have been
-	// off before. Nil: none seen, or it was switched on since. Only the key's
-	// state says what it is now.
+	// DeleteImportedKeyMaterial, EnableKey and ImportKeyMaterial, and the expiry of
+	// key material. It may have been off before. Nil: none seen, or it was switched
+	// on since. Only the key's state says what it is now.
 	Off *Event `json:"off,omitempty"`
 	// Created is the call that made the key: its principal may know what for. Nil:
 	// not seen.

@@ -111,7 +111,8 @@ func TestWhatIsLeftDoesNotCountAWSManagedKeys(t *testing.T) {
 		took := time.Since(start)
 		w.wantForward(t, 60)
 		for i, p := range w.told {
-			if left := took - w.at[i].Sub(start); p.Complete && (p.Left-left).Abs() > 2*time.Second {
+			// No key is done before the aliases have been listed, which show it.
+			if left := took - w.at[i].Sub(start); p.Complete && p.Done > 0 && (p.Left-left).Abs() > 2*time.Second {
 				t.Errorf("call %d: %v left, it took %v more", i, p.Left, left)
 			}
 		}

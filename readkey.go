@@ -68,6 +68,10 @@ func (k *keyRead) gap(op string, err error) {
 	g := Gap{Op: op, Reason: Skipped}
 	if err != nil {
 		g.Reason = meaning[fault.Of(k.ctx, err)].reason
+		// A source of events may have named the key already.
+		if e, ok := err.(*KeyError); ok && e.ARN == k.f.ARN { //nolint:errorlint // the outermost
+			err = e.Err
+		}
 		g.Err = &KeyError{ARN: k.f.ARN, Op: op, Err: err}
 	}
 	k.gaps.Lock()

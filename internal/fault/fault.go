@@ -45,6 +45,8 @@ var codes = map[string]Code{
 	"AccessDenied":          Denied,
 	"NotAuthorized":         Denied,
 	"OptInRequired":         Denied, // the account is not signed up for this Region
+	// CloudTrail: "the requested operation is not permitted"
+	"OperationNotPermittedException": Denied,
 
 	"ExpiredTokenException":               Unauthenticated,
 	"ExpiredToken":                        Unauthenticated,

@@ -29,6 +29,7 @@ func TestOf(t *testing.T) {
 		"nothing failed":                          {t.Context(), nil, Other},
 		"the SDK's own type of a missing key":     {t.Context(), &types.NotFoundException{}, NotFound},
 		"a code the SDK has no type for":          {t.Context(), &smithy.GenericAPIError{Code: "AccessDeniedException"}, Denied},
+		"what CloudTrail does not permit":         {t.Context(), &smithy.GenericAPIError{Code: "OperationNotPermittedException"}, Denied},
 		"an expired token is no denial":           {t.Context(), &smithy.GenericAPIError{Code: "ExpiredTokenException"}, Unauthenticated},
 		"wrapped as the SDK wraps":                {t.Context(), &smithy.OperationError{Err: &types.KMSInternalException{}}, Unavailable},
 		"an operation that is not in this Region": {t.Context(), &smithy.GenericAPIError{Code: "UnknownOperationException"}, Unsupported},
