@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +33,14 @@ func (o opened) Open(name string) (fs.File, error) {
 	return o.MapFS.Open(name)
 }
 
+// ReadDir notes which folders are listed.
+func (o opened) ReadDir(name string) ([]fs.DirEntry, error) {
+	o.mu.Lock()
+	o.names[name] = true
+	o.mu.Unlock()
+	return o.MapFS.ReadDir(name)
+}
+
 func TestFilesThatThePathRulesOutAreNotOpened(t *testing.T) {
 	log := func(prefix, account, kind, region, day string) string {
 		return fmt.Sprintf("%sAWSLogs/%s/%s/%s/%s/%s_%s_%s_%sT1200Z_abc.json.gz", prefix, account, kind, region, day, account, kind, region, strings.ReplaceAll(day, "/", ""))
@@ -53,6 +62,8 @@ func TestFilesThatThePathRulesOutAreNotOpened(t *testing.T) {
 		log("", "111122223333", "CloudTrail-Insight", "us-west-2", "2026/03/02"), // kind
 		log("", "111122223333", "CloudTrail-NetworkActivity", "us-west-2", "2026/03/02"),
 		log("", "111122223333", "CloudTrail-Aggregated", "us-west-2", "2026/03/02"),
+		"AWSLogs/111122223333/vpcflowlogs/us-west-2/2026/03/02/111122223333_vpcflowlogs_us-west-2_fl-1_20260302T1200Z_abc.log.gz",
+		"AWSLogs/111122223333/Config/us-west-2/2026/3/2/ConfigHistory/111122223333_Config_us-west-2_ConfigHistory_x.json.gz",
 		"flat/111122223333_CloudTrail-Digest_us-west-2_trail_us-west-2_20260302T1200Z.json.gz",
 		"flat/111122223333_CloudTrail_eu-west-1_20260302T1200Z_flat.json.gz",
 		"flat/README.md",
@@ -76,6 +87,9 @@ func TestFilesThatThePathRulesOutAreNotOpened(t *testing.T) {
 	for _, name := range unwanted {
 		if fsys.names[name] {
 			t.Errorf("opened: %s", name)
+		}
+		if dir := path.Dir(name); dir != "flat" && fsys.names[dir] {
+			t.Errorf("listed: %s", dir)
 		}
 	}
 	if s := h.Stats(); s.Files != len(wanted) || s.Skipped == 0 || s.Ignored != 1 {
@@ -143,6 +157,18 @@ func TestOfACallInTwoAccountsTheRecordThatNamesThePrincipalIsKept(t *testing.T) 
 		r, _ := scanRecords(t, records...).Key(keyARN)
 		if r.Last.Principal != who || r.First.Principal != who {
 			t.Errorf("last %+v", r.Last)
+		}
+	}
+}
+
+func TestARefusalToldOfInTwoAccountsIsOne(t *testing.T) {
+	refusal := func(id string) string {
+		return use(id, `"sharedEventID":"s","errorCode":"DisabledException"`)
+	}
+	for _, little := range []bool{false, true} {
+		h := scan(t, fstest.MapFS{"a.json": file([]byte(wrapped(refusal("1"), refusal("2"))))}, func(o *cloudtrail.ScanOptions) { o.FirstAndLastOnly = little })
+		if r, _ := h.Key(keyARN); len(r.Refusals) != 1 || r.Dropped.Refusals != 0 {
+			t.Errorf("%+v", r)
 		}
 	}
 }
@@ -252,16 +278,33 @@ func TestALongSilenceOfKMSIsABlindSpot(t *testing.T) {
 	}
 }
 
-func TestAUseThatNamesNoKeyIsABlindSpotOfItsDay(t *testing.T) {
-	fsys := wholeDays(3, func(int) bool { return false })
-	fsys[delivered(2, 12)] = file(packed(wrapped(kmsRecord("Decrypt", `"resources":null,"readOnly":true`))))
-	var blind []usage.Coverage
-	for _, c := range scan(t, fsys).Coverage() {
-		if len(c.BlindSpots) > 0 {
-			blind = append(blind, c)
-		}
+func TestAUseOrARefusalThatNamesNoKeyIsABlindSpotOfItsDay(t *testing.T) {
+	day := usage.Coverage{Account: "111122223333", Region: "us-west-2", From: at("2026-03-02T00:00:00Z"), To: at("2026-03-03T00:00:00Z"), BlindSpots: []string{"1 uses or refusals name no key"}}
+	twoDays := day
+	twoDays.From = at("2026-03-01T00:00:00Z")
+	for name, tt := range map[string]struct {
+		hour   int
+		record string
+		want   []usage.Coverage
+	}{
+		"a use":                    {12, kmsRecord("Decrypt", `"resources":null,"readOnly":true`), []usage.Coverage{day}},
+		"a refusal":                {12, kmsRecord("Decrypt", `"resources":null,"readOnly":true,"errorCode":"DisabledException"`), []usage.Coverage{day}},
+		"at midnight, of both":     {0, kmsRecord("Decrypt", `"resources":null,"readOnly":true`), []usage.Coverage{twoDays}},
+		"another failure is none":  {12, kmsRecord("Decrypt", `"resources":null,"readOnly":true,"errorCode":"AccessDenied"`), nil},
+		"what needs no key either": {12, kmsRecord("GenerateRandom", `"readOnly":true`), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fsys := wholeDays(3, func(int) bool { return false })
+			fsys[delivered(2, tt.hour)] = file(packed(wrapped(use("2"), tt.record)))
+			var blind []usage.Coverage
+			for _, c := range scan(t, fsys).Coverage() {
+				if len(c.BlindSpots) > 0 {
+					blind = append(blind, c)
+				}
+			}
+			sameCoverage(t, blind, tt.want)
+		})
 	}
-	sameCoverage(t, blind, []usage.Coverage{{Account: "111122223333", Region: "us-west-2", From: at("2026-03-02T00:00:00Z"), To: at("2026-03-03T00:00:00Z"), BlindSpots: []string{"1 uses name no key"}}})
 }
 
 func TestChangesOfTrailsAreBlindSpotsFromThenOn(t *testing.T) {
@@ -304,8 +347,8 @@ func TestChangesOfTrailsAreBlindSpotsFromThenOn(t *testing.T) {
 
 func TestAChangeOfAnOrganizationsTrailConcernsAllItsAccounts(t *testing.T) {
 	fsys := fstest.MapFS{}
-	for path, f := range wholeDays(3, func(int) bool { return false }) {
-		fsys[strings.Replace(path, "AWSLogs/", "AWSLogs/o-abcde12345/", 1)] = f
+	for name, f := range wholeDays(3, func(int) bool { return false }) {
+		fsys[strings.Replace(name, "AWSLogs/", "AWSLogs/o-abcde12345/", 1)] = f
 	}
 	fsys["AWSLogs/o-abcde12345/444455556666/CloudTrail/us-east-1/2026/03/02/444455556666_CloudTrail_us-east-1_20260302T1005Z_x.json.gz"] = file(packed(
 		wrapped(`{"eventTime":"2026-03-02T10:00:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging","recipientAccountId":"444455556666","requestParameters":{"name":"org"}}`)))

@@ -61,9 +61,15 @@ func graphic(s []byte) bool {
 // encryption context can hold the ARN of any key.
 func attribute(keys [][]byte, r *record, op []byte) [][]byte {
 	keys = fromResources(keys, r.raw(mResources))
-	twoKeys := string(op) == opReEncrypt
-	if len(keys) == 0 || twoKeys && len(keys) < 2 {
+	switch {
+	case len(keys) == 0:
 		keys = fromRequest(keys, r.raw(mRequestParameters))
+	case len(keys) == 1 && string(op) == opReEncrypt:
+		request := r.raw(mRequestParameters)
+		keys = fromRequest(keys, request)
+		if len(keys) == 2 && bytes.Equal(keys[1], textOr(child(request, requestKeys[0]))) {
+			keys[0], keys[1] = keys[1], keys[0] // the source comes first
+		}
 	}
 	if len(keys) == 0 {
 		keys = fromMessage(keys, r.text(mErrorMessage))

@@ -137,7 +137,11 @@ func (a *awkward) junk() {
 		}
 		a.object(members)
 	case 4:
-		a.text(strings.Repeat(oneOf(a, "ab}", `"{[`, `\`, "x", "€"), a.r.IntN(3000)))
+		n := 40
+		if a.chance(12) { // long values are scanned in another way
+			n = 3000
+		}
+		a.text(strings.Repeat(oneOf(a, "ab}", `"{[`, `\`, "x", "€"), a.r.IntN(n)))
 	default:
 		a.text(oneOf(a, `"eventSource":"kms.amazonaws.com"`, `{"a":"}`, `]},{`, `\"`, `\\`, "", "arn:aws:kms:us-west-2:111122223333:key/x", "tag:\"team\"", "#\"#", "日本"))
 	}
@@ -169,13 +173,25 @@ func (a *awkward) lookup() {
 	})
 }
 
+// context writes a member that is an encryption context.
+func (a *awkward) context(key string) {
+	a.member(key, func() {
+		var pairs []func()
+		for range a.r.IntN(4) {
+			pairs = append(pairs, func() { a.member(oneOf(a, "aws:s3:arn", "app", `q"`), a.junk) })
+		}
+		a.object(pairs)
+	})
+}
+
 func (a *awkward) record() {
 	values := map[string]func(){
 		"eventSource": func() {
 			a.text(oneOf(a, "kms.amazonaws.com", "kms.amazonaws.com", "kms.amazonaws.com", "s3.amazonaws.com", "ec2.amazonaws.com"))
 		},
 		"eventName": func() {
-			a.text(oneOf(a, "Decrypt", "Encrypt", "ReEncrypt", "GetPublicKey", "DescribeKey", "CreateGrant", "Sign"))
+			a.text(oneOf(a, "Decrypt", "Encrypt", "ReEncrypt", "GetPublicKey", "DescribeKey", "CreateGrant", "Sign",
+				"DisableKey", "EnableKey", "ScheduleKeyDeletion", "CancelKeyDeletion", "ImportKeyMaterial", "DeleteImportedKeyMaterial", "CreateKey", "ReplicateKey"))
 		},
 		"eventTime": func() {
 			a.text(fmt.Sprintf("2026-%02d-%02dT%02d:00:%02dZ", 1+a.r.IntN(11), 1+a.r.IntN(15), a.r.IntN(9), a.r.IntN(60)))
@@ -208,16 +224,19 @@ func (a *awkward) record() {
 			a.object([]func(){
 				func() { a.member(oneOf(a, "keyId", "sourceKeyId"), func() { a.text(a.arn()) }) },
 				func() { a.member("destinationKeyId", func() { a.text(a.arn()) }) },
-				func() { a.member("constraints", a.junk) },
 				func() {
-					a.member("encryptionContext", func() {
-						var pairs []func()
-						for range a.r.IntN(4) {
-							pairs = append(pairs, func() { a.member(oneOf(a, "aws:s3:arn", "app", `q"`), a.junk) })
-						}
-						a.object(pairs)
+					if a.chance(3) {
+						a.member("constraints", a.junk)
+						return
+					}
+					a.member("constraints", func() {
+						a.object([]func(){
+							func() { a.context(oneOf(a, "encryptionContextSubset", "encryptionContextEquals", "x")) },
+						})
 					})
 				},
+				func() { a.context(oneOf(a, "encryptionContext", "sourceEncryptionContext", "x")) },
+				func() { a.context(oneOf(a, "encryptionContext", "destinationEncryptionContext", "x")) },
 			})
 		},
 		"userIdentity": func() {
@@ -227,7 +246,18 @@ func (a *awkward) record() {
 				func() { a.member("sessionContext", a.junk) },
 			})
 		},
-		"responseElements": a.junk, "additionalEventData": a.junk, "tlsDetails": a.junk, "": a.junk,
+		"responseElements": func() {
+			metadata := func(key string) func() {
+				return func() {
+					a.member(key, func() { a.object([]func(){func() { a.member("arn", func() { a.text(a.arn()) }) }}) })
+				}
+			}
+			a.object([]func(){
+				func() { a.member("keyId", func() { a.text(a.arn()) }) },
+				metadata("keyMetadata"), metadata("replicaKeyMetadata"), func() { a.member("x", a.junk) },
+			})
+		},
+		"additionalEventData": a.junk, "tlsDetails": a.junk, "": a.junk,
 	}
 	var members []func()
 	for _, key := range slices.Sorted(maps.Keys(values)) {

@@ -29,9 +29,13 @@ type call struct {
 	request   []byte // requestParameters, JSON
 	user      []byte // userIdentity, JSON
 	keys      [][]byte
+	key       int  // which of them the encryption context is asked for
 	use       bool // a tracked operation that succeeded
 	refusal   bool
 	publicKey bool
+	switches  bool   // a success that may switch the key off or on
+	creates   bool   // a success that made the key
+	replica   []byte // ARN of the key that a ReplicateKey made
 
 	// What is looked up when it is asked for.
 	who               identity
@@ -39,7 +43,7 @@ type call struct {
 	whoKnown          bool
 	contextKnown      bool
 
-	// Of the encryption context, if readPairs was called. Of a key that is there
+	// Of the encryption context, if readPairs was called. Of a name that is there
 	// twice the last counts.
 	pairs     [][2][]byte
 	morePairs int // beyond maxPairs
@@ -58,8 +62,9 @@ func (c *call) read(r *record) bool {
 	c.request = r.raw(mRequestParameters)
 	c.keys = attribute(c.keys, r, c.op)
 	if len(c.errorCode) == 0 {
-		c.use = tracked[string(c.op)]
-		c.publicKey = string(c.op) == opGetPublicKey
+		if c.use = tracked[string(c.op)]; !c.use {
+			c.readLife(r)
+		}
 	} else {
 		c.refusal = refused(c.op, c.errorCode, r.text(mErrorMessage))
 	}
@@ -67,6 +72,42 @@ func (c *call) read(r *record) bool {
 	at, ok := parseTime(r.text(mEventTime))
 	c.at = at
 	return ok
+}
+
+// readLife reads what a successful call that is no use made of the key.
+func (c *call) readLife(r *record) {
+	switch string(c.op) {
+	case opGetPublicKey:
+		c.publicKey = true
+	case opCreateKey:
+		// Also logged in the Region of a replica, for the ReplicateKey that made it.
+		// https://docs.aws.amazon.com/kms/latest/developerguide/ct-createkey.html
+		c.creates = true
+		c.fromResponse(child(child(r.b, "responseElements"), "keyMetadata"), "arn")
+	case opReplicateKey:
+		// Its resources name the primary; this is the only place that says who made
+		// the replica.
+		// https://docs.aws.amazon.com/kms/latest/developerguide/ct-replicate-key.html
+		if arn := textOr(child(child(child(r.b, "responseElements"), "replicaKeyMetadata"), "arn")); isKeyARN(arn) {
+			c.replica = arn
+		}
+	case opDisableKey, opEnableKey, opScheduleDelete, opCancelDelete, opImportMaterial, opDeleteMaterial, opMaterialExpired:
+		// "recorded on or after December 2022 include the key ARN of the affected KMS
+		// key in the responseElements.keyId value"
+		// https://docs.aws.amazon.com/kms/latest/developerguide/ct-disablekey.html
+		c.switches = true
+		c.fromResponse(child(r.b, "responseElements"), "keyId")
+	}
+}
+
+// fromResponse takes the ARN of the key from the answer if nothing else told it.
+func (c *call) fromResponse(v []byte, name string) {
+	if len(c.keys) > 0 {
+		return
+	}
+	if arn := textOr(child(v, name)); isKeyARN(arn) {
+		c.keys = append(c.keys, arn)
+	}
 }
 
 // service is the AWS service on whose behalf the call was made; nil for direct
@@ -114,22 +155,72 @@ func (c *call) identity() *identity {
 	return &c.who
 }
 
-// context is the encryption context of the request as JSON, nil if it has none.
+// of asks for the encryption context that concerns key i of those named.
+func (c *call) of(i int) {
+	if c.key != i && c.twoContexts() {
+		c.contextKnown = false
+	}
+	c.key = i
+}
+
+// twoContexts tells that source and destination have one each.
+// https://docs.aws.amazon.com/kms/latest/developerguide/ct-reencrypt.html
+func (c *call) twoContexts() bool { return string(c.op) == opReEncrypt }
+
+// context is the encryption context of the request as JSON, nil if it has none:
+// of a grant, that to which it is constrained, which names what it is for.
 func (c *call) context() []byte {
-	if !c.contextKnown {
-		c.contextKnown = true
-		if v := child(c.request, "encryptionContext"); len(v) > 0 && v[0] == '{' && len(v) <= maxContext {
-			c.encryptionContext = v
+	if c.contextKnown {
+		return c.encryptionContext
+	}
+	c.contextKnown, c.encryptionContext = true, nil
+	if c.twoContexts() {
+		if c.key == 0 {
+			c.encryptionContext = contextIn(c.request, "sourceEncryptionContext")
+		}
+		if c.key == 1 || c.encryptionContext == nil && len(c.keys) == 1 {
+			c.encryptionContext = contextIn(c.request, "destinationEncryptionContext")
+		}
+	}
+	if c.encryptionContext == nil {
+		c.encryptionContext = contextIn(c.request, "encryptionContext")
+	}
+	if c.encryptionContext == nil && string(c.op) == opCreateGrant {
+		constraints := child(c.request, "constraints")
+		if c.encryptionContext = contextIn(constraints, "encryptionContextSubset"); c.encryptionContext == nil {
+			c.encryptionContext = contextIn(constraints, "encryptionContextEquals")
 		}
 	}
 	return c.encryptionContext
 }
 
-// readPairs takes the encryption context apart.
+// contextIn returns a member that is an encryption context, nil if it is none or
+// larger than one can be.
+func contextIn(v []byte, name string) []byte {
+	if v = child(v, name); len(v) > 0 && v[0] == '{' && len(v) <= maxContext {
+		return v
+	}
+	return nil
+}
+
+// readPairs takes the encryption context apart, both if one key is source and
+// destination.
 func (c *call) readPairs() {
-	eachPair(c.context(), func(key, value []byte, ok bool) {
+	c.pairs, c.morePairs = c.pairs[:0], 0
+	c.addPairs(c.context())
+	if c.twoContexts() && len(c.keys) == 1 {
+		c.addPairs(contextIn(c.request, "destinationEncryptionContext"))
+	}
+}
+
+func (c *call) addPairs(context []byte) {
+	other := len(c.pairs)
+	eachPair(context, func(key, value []byte, ok bool) {
 		key, value = clip(key), clip(value)
-		i := slices.IndexFunc(c.pairs, func(p [2][]byte) bool { return bytes.Equal(p[0], key) })
+		i := slices.IndexFunc(c.pairs[other:], func(p [2][]byte) bool { return bytes.Equal(p[0], key) })
+		if i >= 0 {
+			i += other
+		}
 		switch {
 		case !ok && i >= 0:
 			c.pairs = slices.Delete(c.pairs, i, i+1)
@@ -142,6 +233,12 @@ func (c *call) readPairs() {
 			c.pairs = append(c.pairs, [2][]byte{key, value})
 		}
 	})
+	// A pair of both counts once.
+	for i := len(c.pairs) - 1; i >= other; i-- {
+		if p := c.pairs[i]; slices.ContainsFunc(c.pairs[:other], func(q [2][]byte) bool { return bytes.Equal(p[0], q[0]) && bytes.Equal(p[1], q[1]) }) {
+			c.pairs = slices.Delete(c.pairs, i, i+1)
+		}
+	}
 }
 
 // identity is who called.

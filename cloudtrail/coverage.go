@@ -99,12 +99,15 @@ func (l *ledger) file(f logFile, r *fileResult) {
 		}
 	}
 	n.kmsReads += r.kmsReads
-	n.unnamed += r.unnamed
-	for _, g := range r.gaps {
-		l.blind(n, g)
+	notes := []*dayNote{n}
+	if !f.stamp.IsZero() && f.stamp.Sub(day) < time.Hour && (r.unnamed > 0 || len(r.gaps) > 0) {
 		// The first files of a day hold the last events of the day before.
-		if !f.stamp.IsZero() && f.stamp.Sub(day) < time.Hour {
-			l.blind(l.note(a, day.Add(-oneDay)), g)
+		notes = append(notes, l.note(a, day.Add(-oneDay)))
+	}
+	for _, n := range notes {
+		n.unnamed += r.unnamed
+		for _, g := range r.gaps {
+			l.blind(n, g)
 		}
 	}
 }
@@ -200,9 +203,11 @@ func (l *ledger) coverage(changes []TrailChange) []usage.Coverage {
 				c := usage.Coverage{Account: a.account, Region: a.region, From: d, To: d.Add(oneDay)}
 				n := l.areas[a][d]
 				// Before and behind days without files nobody knows when files began
-				// and ceased to come.
+				// and ceased to come, unless their names tell.
 				if d.Equal(r.From) {
-					c.From = later(c.From, n.first)
+					if c.From = c.To; !n.first.IsZero() {
+						c.From = n.first
+					}
 				}
 				if end := r.To.Add(-oneDay); d.Equal(end) {
 					if c.To = c.From; !n.last.IsZero() {
@@ -219,7 +224,25 @@ func (l *ledger) coverage(changes []TrailChange) []usage.Coverage {
 		}
 		all = append(all, stretches...)
 	}
-	return all
+	return withBlindSpots(all, "", "", l.everywhere...)
+}
+
+// withBlindSpots adds what else may be missing to all that was seen of an account
+// and Region; an empty one is any.
+func withBlindSpots(seen []usage.Coverage, account, region string, spots ...string) []usage.Coverage {
+	out := make([]usage.Coverage, len(seen))
+	for i, c := range seen {
+		c.BlindSpots = slices.Clone(c.BlindSpots)
+		if (account == "" || account == c.Account) && (region == "" || region == c.Region) {
+			for _, s := range spots {
+				if !slices.Contains(c.BlindSpots, s) {
+					c.BlindSpots = append(c.BlindSpots, s)
+				}
+			}
+		}
+		out[i] = c
+	}
+	return out
 }
 
 func later(a, b time.Time) time.Time {
@@ -231,7 +254,7 @@ func later(a, b time.Time) time.Time {
 
 // blindSpots of one day of an area; empty, and not nil, if there are none.
 func (l *ledger) blindSpots(a area, day time.Time, n *dayNote, quiet string) []string {
-	spots := append([]string{}, l.everywhere...)
+	spots := []string{}
 	if n.gaps > 0 {
 		text := n.firstGap
 		if n.gaps > 1 {
@@ -240,7 +263,7 @@ func (l *ledger) blindSpots(a area, day time.Time, n *dayNote, quiet string) []s
 		spots = append(spots, text)
 	}
 	if n.unnamed > 0 {
-		spots = append(spots, fmt.Sprintf("%d uses name no key", n.unnamed))
+		spots = append(spots, fmt.Sprintf("%d uses or refusals name no key", n.unnamed))
 	}
 	for _, g := range l.wide {
 		if (g.Account == "" || g.Account == a.account) && (g.Region == "" || g.Region == a.region) && (g.Day.IsZero() || g.Day.Equal(day)) {

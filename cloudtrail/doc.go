@@ -1,11 +1,64 @@
-// Package cloudtrail is where CloudTrail's answers to [usage.History] belong:
-// who made the last use of a key, whether it was used before KMS began to track
-// use, and whether anyone has tried since it was disabled.
+// Package cloudtrail answers from CloudTrail what KMS does not keep: who made the
+// last use of a key, whether it was used before KMS began to track use, and
+// whether anyone has tried since it was disabled. What it knows is a
+// [usage.History]: pass it in [usage.InspectOptions] or a [usage.Target], and
+// [usage.Classify] judges by it.
 //
-// The contract stands in package usage, so that [usage.Inspect] takes any
-// source of events and [usage.Classify] judges by it; no source is here yet.
-// Until then pass your own implementation in [usage.InspectOptions], or none:
-// keys older than the tracking of use are then [usage.Unrecorded].
+// # Log files
+//
+// [Scan] reads an archive of log files as CloudTrail delivers them to S3, from any
+// [io/fs.FS], and answers for all keys at once. It learns from paths what it need
+// not open: other accounts, Regions and days than were asked for, digests,
+// insights, network activity, aggregated events, and the logs of other services
+// in the same bucket.
+//
+//	prefix/AWSLogs/[o-organization/]account/CloudTrail/region/2026/03/01/*.json.gz
+//
+// Files may also lie anywhere else, be packed or plain, and hold records in any
+// mixture of: an object around an array named Records, an array, records one after
+// another (JSON lines), what LookupEvents answers. Memory does not depend on the
+// size of a file. What cannot be read, be it a folder, a file or a record, is a
+// [Gap] that names it, and all the rest counts. Of a member that is there twice
+// the last counts, as in encoding/json.
+//
+// A record is about the keys whose ARNs stand in its resources; where there are
+// none, in its request or its answer; where there are none, in its error message.
+// A bare key ID never counts, since the members of a multi-Region set share it, nor
+// does an alias, which moves. The Region is that of the ARN. Records of one event
+// count once, in whichever folders and accounts they lie, except beyond
+// [ScanOptions.DedupeWindow].
+//
+//   - Use is a tracked operation that succeeded, and nothing else: not what was
+//     denied, not DescribeKey or GetKeyLastUsage, with which keys are inspected.
+//   - A refusal is a tracked operation or CreateGrant that failed since the key was
+//     disabled, pending deletion, pending import or unavailable.
+//   - A key is off since the call that made it unusable for the last time, as
+//     DisableKey, ScheduleKeyDeletion, DeleteImportedKeyMaterial and their opposites
+//     tell when they are replayed in order of time.
+//   - It was created by CreateKey or, a replica, by ReplicateKey.
+//
+// Only management events are read: network activity and insights tell of calls
+// that have a record of their own.
+//
+// # What coverage claims
+//
+// That no use was seen says something only where [LogHistory.Coverage] reaches: for
+// an account and Region, from the first of its log files to a quarter of an hour
+// before the last, with a hole for every day without a file, since CloudTrail
+// delivers nothing for a time in which nothing happened and the archive does not
+// tell that from files that were lost. Only files that lie where CloudTrail puts
+// them cover anything. Within it these are blind spots, and prove no absence:
+//
+//   - days with a gap, or with a use or refusal that names no key;
+//   - more than a week in a row without a single KMS event that reads, as uses do: the
+//     trail may leave KMS out ([ScanOptions.QuietDays]);
+//   - everything after PutEventSelectors, StopLogging, UpdateTrail or DeleteTrail
+//     ([TrailChange]). They are logged in the account and home Region of the trail,
+//     so a scan that leaves those out does not see them;
+//   - everything, if the scan was interrupted or named more keys than it may keep.
+//
+// What nobody can tell from log files is how the trail was set up before the first
+// of them, and whether files were taken out of a day that has others.
 package cloudtrail
 
 import "github.com/kmsusage/usage"

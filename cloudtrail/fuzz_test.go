@@ -46,6 +46,10 @@ func seeds(tb testing.TB) [][]byte {
 		`{"Records":[{"eventSource":"kms.amazonaws.com","eventName":"Decrypt","eventTime":"2026-03-01T12:00:00Z","errorCode":"DisabledException","errorMessage":"` + arn + ` is disabled.","userIdentity":{"sessionContext":{"sessionIssuer":{"arn":"r"}},"invokedBy":"s","arn":"p"}}]}`,
 		`{"Records":[{"eventSource":"kms.amazonaws.com","eventName":"GetPublicKey","eventTime":"2026-03-01T12:00:00Z","sourceIPAddress":"rds.amazonaws.com","resources":[{},{"ARN":"alias"},null,{"ARN":"` + arn + `","arn":"` + two + `"}]}]}`,
 		`{"Records":[null,1,"x",[],{}]}`,
+		`{"Records":[{"eventSource":"kms.amazonaws.com","eventName":"CreateKey","eventTime":"2026-03-01T12:00:00Z","responseElements":{"keyMetadata":{"arn":"` + arn + `"}}},{"eventSource":"kms.amazonaws.com","eventName":"ReplicateKey","eventTime":"2026-03-01T12:00:01Z","resources":[{"ARN":"` + two + `"}],"responseElements":{"replicaKeyMetadata":{"arn":"` + arn + `"}}}]}`,
+		`{"Records":[{"eventSource":"kms.amazonaws.com","eventName":"DisableKey","eventTime":"2026-03-01T12:00:00Z","responseElements":{"keyId":"` + arn + `"}},{"eventSource":"kms.amazonaws.com","eventName":"EnableKey","eventTime":"2026-03-01T12:00:01Z","resources":[{"ARN":"` + arn + `"}]}]}`,
+		`{"Records":[{"eventSource":"kms.amazonaws.com","eventName":"ReEncrypt","eventTime":"2026-03-01T12:00:00Z","resources":[{"ARN":"` + two + `"}],"requestParameters":{"sourceKeyId":"` + arn + `","sourceEncryptionContext":{"a":"b"},"destinationEncryptionContext":{"a":"c"}}}]}`,
+		`{"Records":[{"eventSource":"kms.amazonaws.com","eventName":"CreateGrant","eventTime":"2026-03-01T12:00:00Z","errorCode":"DisabledException","errorMessage":"` + arn + ` is disabled.","requestParameters":{"constraints":{"encryptionContextSubset":{"aws:ebs:id":"vol-1"}}}}]}`,
 		`{"Records":[` + use + `,{"eventSource": oops}]}`,
 		`{"Records":[` + use + `,{"a":{"b":]}}`,
 		`{"Records":[` + use,
@@ -168,7 +172,7 @@ func sameKey(t *testing.T, arn string, g usage.Record, w *referenceKey) {
 		name      string
 		got, want *usage.Event
 	}{
-		{"first", g.First, w.first}, {"last", g.Last, w.last}, {"public key", g.PublicKey, w.publicKey},
+		{"first", g.First, w.first}, {"last", g.Last, w.last}, {"public key", g.PublicKey, w.publicKey}, {"created", g.Created, w.created},
 	} {
 		switch {
 		case (e.got == nil) != (e.want == nil):
@@ -176,6 +180,9 @@ func sameKey(t *testing.T, arn string, g usage.Record, w *referenceKey) {
 		case e.got != nil && !e.got.At.Equal(e.want.At):
 			t.Errorf("%s: %s at %v, want %v", arn, e.name, e.got.At, e.want.At)
 		}
+	}
+	if want, ok := w.off(); ok && ((g.Off == nil) != (want == nil) || want != nil && (!g.Off.At.Equal(want.At) || g.Off.Operation != want.Operation)) {
+		t.Errorf("%s: off %v, want %v", arn, g.Off, want)
 	}
 	// Copies are one refusal, however often they are there.
 	ids := map[string]bool{}

@@ -42,8 +42,8 @@ type Stats struct {
 	// every copy was found. Else copies further apart than the window of the
 	// options count as calls of their own.
 	Forgotten int
-	// Unattributed are tracked operations that name no key by its ARN. A successful
-	// one is a blind spot.
+	// Unattributed are tracked operations that name no key by its ARN. A success or
+	// a refusal among them is a blind spot.
 	Unattributed  int
 	NotManagement int // KMS records of network activity, of insights or of data
 	OutOfRange    int // KMS records that the options leave out
@@ -100,7 +100,13 @@ func clone(c usage.Coverage) usage.Coverage {
 }
 
 // Days tells which days were seen and which are missing, per account and Region.
-func (h *LogHistory) Days() []Days { return slices.Clone(h.days) }
+func (h *LogHistory) Days() []Days {
+	out := slices.Clone(h.days)
+	for i := range out {
+		out[i].Seen, out[i].Missing = slices.Clone(out[i].Seen), slices.Clone(out[i].Missing)
+	}
+	return out
+}
 
 // Gaps are the files, folders and records that could not be read, in order of
 // path.

@@ -26,6 +26,13 @@ var otherKinds = map[string]bool{
 	"CloudTrail-Digest": true, "CloudTrail-Insight": true, "CloudTrail-NetworkActivity": true, "CloudTrail-Aggregated": true,
 }
 
+// otherServices deliver into the same folder of an account, with logs that are
+// packed too: a bucket for all logs can hold far more of theirs.
+var otherServices = map[string]bool{
+	"Config": true, "elasticloadbalancing": true, "GuardDuty": true, "network-firewall": true, "redshift": true,
+	"vpcdnsquerylogs": true, "vpcflowlogs": true, "WAFLogs": true,
+}
+
 func folderPlace(folder string) place {
 	var p place
 	segments := strings.Split(folder, "/")
@@ -35,7 +42,7 @@ func folderPlace(folder string) place {
 			before = segments[i-1]
 		}
 		switch {
-		case otherKinds[s]:
+		case otherKinds[s], otherServices[s] && isAccount(before):
 			p.other = true
 		case isOrganization(s):
 			p.organization = true
@@ -143,10 +150,11 @@ func isAccount(s string) bool {
 // isOrganization: "o-" and 10 to 32 lower-case letters or digits.
 // https://docs.aws.amazon.com/organizations/latest/APIReference/API_Organization.html
 func isOrganization(s string) bool {
-	return strings.HasPrefix(s, "o-") && len(s) >= 12 && len(s) <= 34
+	return strings.HasPrefix(s, "o-") && len(s) >= 12 && len(s) <= 34 && strings.Trim(s[2:], "abcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
 // isRegion takes what looks like the name of a Region: us-east-1, us-gov-west-1.
 func isRegion(s string) bool {
-	return len(s) >= 8 && len(s) <= 30 && strings.Count(s, "-") >= 2 && s[len(s)-1] >= '0' && s[len(s)-1] <= '9'
+	return len(s) >= 8 && len(s) <= 30 && strings.Count(s, "-") >= 2 && s[len(s)-1] >= '0' && s[len(s)-1] <= '9' &&
+		strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }

@@ -16,6 +16,8 @@ const (
 
 const (
 	opCreateGrant  = "CreateGrant"
+	opCreateKey    = "CreateKey"
+	opReplicateKey = "ReplicateKey"
 	opGetPublicKey = "GetPublicKey"
 	opReEncrypt    = "ReEncrypt"
 )
@@ -34,7 +36,8 @@ var tracked = func() map[string]bool {
 // operation, or CreateGrant, that failed since the key was disabled, pending
 // deletion, pending import or unavailable. Pending deletion comes under either
 // code; KMSInvalidStateException also says that a key is still being made or
-// changed, which is none.
+// changed, which is none. What else it says of a key in a custom key store means
+// that the key is unavailable.
 // https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
 func refused(op, code, message []byte) bool {
 	if !tracked[string(op)] && string(op) != opCreateGrant {
@@ -48,7 +51,7 @@ func refused(op, code, message []byte) bool {
 		return true
 	case "KMSInvalidStateException", "InvalidStateException", "KMSInvalidState":
 		m := bytes.ToLower(message)
-		for _, passing := range []string{"creating", "updating"} {
+		for _, passing := range []string{" is creating", " is updating"} {
 			if bytes.Contains(m, []byte(passing)) {
 				return false
 			}

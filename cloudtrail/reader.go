@@ -40,7 +40,7 @@ type fileResult struct {
 	packed      int64
 	stats       Stats
 	kmsReads    int // KMS events that only read, as uses do
-	unnamed     int // uses that name no key
+	unnamed     int // uses and refusals that name no key
 	gaps        []Gap
 	changes     []TrailChange
 	interrupted bool
@@ -242,8 +242,8 @@ func (w *worker) kms(r *record) {
 	if r.is(mReadOnly, "true") {
 		w.seen.kmsReads++
 	}
-	if len(c.keys) == 0 {
-		if c.use {
+	if len(c.keys) == 0 && len(c.replica) == 0 {
+		if c.use || c.refusal {
 			w.seen.unnamed++
 		}
 		if c.use || c.refusal || tracked[string(c.op)] {
@@ -252,7 +252,7 @@ func (w *worker) kms(r *record) {
 		return
 	}
 	duplicates, ok := w.s.tally.add(c)
-	if duplicates == len(c.keys) {
+	if duplicates > 0 && duplicates == len(c.keys) {
 		st.Duplicates++
 	}
 	if !ok {

@@ -14,8 +14,8 @@ import (
 )
 
 // reference reads the content of one file with encoding/json, as plainly as can
-// be. It is false if that is not valid JSON to its end: then the records before
-// are those that must count.
+// be. It is false if that is not valid JSON to its end, or holds something else than
+// objects and arrays: then the records before are those that must count.
 func reference(content []byte) (*referenceHistory, bool) {
 	h := &referenceHistory{keys: map[string]*referenceKey{}, seen: map[string]bool{}}
 	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(content, []byte("\ufeff"))))
@@ -25,7 +25,7 @@ func reference(content []byte) (*referenceHistory, bool) {
 		if errors.Is(err, io.EOF) {
 			return h, true
 		}
-		if err != nil {
+		if err != nil || v[0] != '[' && v[0] != '{' {
 			return h, false
 		}
 		h.document(v)
@@ -42,7 +42,8 @@ type referenceKey struct {
 	operations, errors, services map[string]int
 	contexts                     map[[2]string]int
 	first, last, publicKey       *usage.Event
-	refusals                     []usage.Event
+	created                      *usage.Event
+	refusals, switches           []usage.Event
 }
 
 type object = map[string]json.RawMessage
@@ -100,8 +101,6 @@ func (h *referenceHistory) document(v json.RawMessage) {
 		if !around {
 			h.record(objectOf(v))
 		}
-	default:
-		h.odd++
 	}
 }
 
@@ -155,31 +154,82 @@ func (h *referenceHistory) call(o object, at time.Time) {
 		Role:      cut(stringOf(objectOf(objectOf(user["sessionContext"])["sessionIssuer"])["arn"])),
 		ErrorCode: cut(stringOf(o["errorCode"])),
 	}
-	context := request["encryptionContext"]
-	if len(context) > maxContext {
-		context = nil
-	}
-	for k, v := range objectOf(context) {
-		if len(v) > 0 && v[0] == '"' {
-			if e.Context == nil {
-				e.Context = map[string]string{}
+	message := stringOf(o["errorMessage"])
+	keys := referenceKeys(o, request, e.Operation, message)
+	for i, arn := range keys {
+		e, seen := e, map[[2]string]bool{}
+		switch {
+		case e.Operation != "ReEncrypt":
+			e.Context = contextOf(request, "encryptionContext")
+			if constraints := objectOf(request["constraints"]); e.Context == nil && e.Operation == "CreateGrant" {
+				if e.Context = contextOf(constraints, "encryptionContextSubset"); e.Context == nil {
+					e.Context = contextOf(constraints, "encryptionContextEquals")
+				}
 			}
-			e.Context[k] = stringOf(v)
+		case len(keys) == 1: // source and destination, or nobody knows which
+			if e.Context = contextOf(request, "sourceEncryptionContext"); e.Context == nil {
+				e.Context = contextOf(request, "destinationEncryptionContext")
+			}
+			if e.Context == nil {
+				e.Context = contextOf(request, "encryptionContext")
+			}
+			for k, v := range contextOf(request, "destinationEncryptionContext") {
+				seen[[2]string{cut(k), cut(v)}] = true
+			}
+		default:
+			name := "sourceEncryptionContext"
+			if i == 1 {
+				name = "destinationEncryptionContext"
+			}
+			if e.Context = contextOf(request, name); i > 1 {
+				e.Context = nil
+			}
+			if e.Context == nil {
+				e.Context = contextOf(request, "encryptionContext")
+			}
+		}
+		for k, v := range e.Context {
+			seen[[2]string{cut(k), cut(v)}] = true
+		}
+		h.note(arn, e, message, seen)
+	}
+	if replica := stringOf(objectOf(objectOf(o["responseElements"])["replicaKeyMetadata"])["arn"]); e.Operation == "ReplicateKey" && e.ErrorCode == "" && isReferenceKey(replica) {
+		h.key(replica).made(e)
+	}
+}
+
+// contextOf is nil for what is no object, or too large.
+func contextOf(request object, name string) map[string]string {
+	v := request[name]
+	if len(v) == 0 || v[0] != '{' || len(v) > maxContext {
+		return nil
+	}
+	context := map[string]string{}
+	for k, v := range objectOf(v) {
+		if len(v) > 0 && v[0] == '"' {
+			context[k] = stringOf(v)
 		}
 	}
-	message := stringOf(o["errorMessage"])
-	for _, arn := range referenceKeys(o, request, e.Operation, message) {
-		h.note(arn, e, message)
+	return context
+}
+
+func (k *referenceKey) made(e usage.Event) {
+	if k.created == nil || e.At.Before(k.created.At) {
+		k.created = &e
 	}
 }
 
 func cut(s string) string { return string(clip([]byte(s))) }
 
+func isReferenceKey(arn string) bool {
+	_, ok := keyarn.Parse(arn)
+	return ok && len(arn) <= 2048 && !strings.ContainsFunc(arn, func(c rune) bool { return c <= ' ' || c > '~' })
+}
+
 func referenceKeys(o, request object, op, message string) []string {
 	var keys []string
 	add := func(arn string) bool {
-		_, ok := keyarn.Parse(arn)
-		ok = ok && len(arn) <= 2048 && !strings.ContainsFunc(arn, func(c rune) bool { return c <= ' ' || c > '~' })
+		ok := isReferenceKey(arn)
 		if ok && !slices.Contains(keys, arn) {
 			keys = append(keys, arn)
 		}
@@ -194,8 +244,12 @@ func referenceKeys(o, request object, op, message string) []string {
 		}
 	}
 	if len(keys) == 0 || op == "ReEncrypt" && len(keys) < 2 {
+		alone := len(keys) == 1
 		for _, name := range requestKeys {
 			add(stringOf(request[name]))
+		}
+		if alone && len(keys) == 2 && keys[1] == stringOf(request["sourceKeyId"]) {
+			slices.Reverse(keys)
 		}
 	}
 	if len(keys) == 0 {
@@ -207,16 +261,34 @@ func referenceKeys(o, request object, op, message string) []string {
 			}
 		}
 	}
+	if response := objectOf(o["responseElements"]); len(keys) == 0 && stringOf(o["errorCode"]) == "" {
+		if op == "CreateKey" {
+			add(stringOf(objectOf(response["keyMetadata"])["arn"]))
+		} else if switchRank(op) > 0 {
+			add(stringOf(response["keyId"]))
+		}
+	}
 	return keys
 }
 
-func (h *referenceHistory) note(arn string, e usage.Event, message string) {
+func (h *referenceHistory) key(arn string) *referenceKey {
 	k := h.keys[arn]
 	if k == nil {
 		k = &referenceKey{operations: map[string]int{}, errors: map[string]int{}, services: map[string]int{}, contexts: map[[2]string]int{}}
 		h.keys[arn] = k
 	}
+	return k
+}
+
+func (h *referenceHistory) note(arn string, e usage.Event, message string, seen map[[2]string]bool) {
+	k := h.key(arn)
 	if e.ErrorCode == "" {
+		if e.Operation == "CreateKey" {
+			k.made(e)
+		}
+		if switchRank(e.Operation) > 0 {
+			k.switches = append(k.switches, e)
+		}
 		if tracked[e.Operation] {
 			if k.first == nil || e.At.Before(k.first.At) {
 				k.first = &e
@@ -252,9 +324,22 @@ func (h *referenceHistory) note(arn string, e usage.Event, message string) {
 	if service != "" {
 		k.services[service]++
 	}
-	for key, value := range e.Context {
-		k.contexts[[2]string{cut(key), cut(value)}]++
+	for pair := range seen {
+		k.contexts[pair]++
 	}
+}
+
+// off is what all events say; false if the scanner cannot be held to that, since
+// it keeps fewer, or one ID is that of several.
+func (k *referenceKey) off() (*usage.Event, bool) {
+	ids := map[string]usage.Event{}
+	for _, e := range k.switches {
+		if other, ok := ids[e.EventID]; ok && e.EventID != "" && (other.Operation != e.Operation || !other.At.Equal(e.At)) {
+			return nil, false
+		}
+		ids[e.EventID] = e
+	}
+	return off(k.switches), len(k.switches) <= maxSwitches
 }
 
 // contextsOf are the counts of a record in the form of the reference.

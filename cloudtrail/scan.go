@@ -24,9 +24,10 @@ const maxGaps = 10_000
 // Otherwise the history is nil beside an error.
 //
 // fsys must be safe for concurrent use, as those of the standard library are.
-// Memory is bounded whatever the size and the number of the files: some 0.5 MB
-// for each worker plus what long records need, the dedupe window, the files of a
-// day, and up to four kilobytes for each key.
+// Memory does not depend on the size of the files: it is some 0.5 MB for each
+// worker plus what long records need, the dedupe window, the names of the files of
+// a day, half a kilobyte for each day of an account and Region, and a few
+// kilobytes for each key.
 func Scan(ctx context.Context, fsys fs.FS, optFns ...func(*ScanOptions)) (*LogHistory, error) {
 	var o ScanOptions
 	for _, fn := range optFns {

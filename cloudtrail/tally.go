@@ -39,9 +39,21 @@ type keyTally struct {
 	first, last, publicKey kept
 	refusals               []kept // the newest first
 	refused                int    // all of them, those dropped included
+	life                   *life  // nil: nothing known
 
 	operations, errors, services, contexts sample
 }
+
+// life is what is known of how a key was made, and switched off and on.
+type life struct {
+	created  kept
+	switches []kept // the newest first
+}
+
+// maxSwitches is how many calls that switch a key off or on are kept, the newest.
+// Of a key that has been off for longer than all of these it is not known since
+// when, which shortens the time that it is said to be off.
+const maxSwitches = 8
 
 func newTally(o ScanOptions) *tally {
 	t := &tally{o: o, ids: newDedupe(o.DedupeWindow)}
@@ -55,9 +67,6 @@ func newTally(o ScanOptions) *tally {
 // had this very event already, and false if there were too many keys.
 func (t *tally) add(c *call) (duplicates int, ok bool) {
 	ok = true
-	if !t.o.FirstAndLastOnly {
-		c.readPairs()
-	}
 	var id, shared uint64
 	if len(c.id) > 0 {
 		id = hash(hashSeed, c.id)
@@ -65,7 +74,8 @@ func (t *tally) add(c *call) (duplicates int, ok bool) {
 	if len(c.shared) > 0 {
 		shared = hash(hashSeed+1, c.shared)
 	}
-	for _, arn := range c.keys {
+	for i, arn := range c.keys {
+		c.of(i)
 		h := hash(hashSeed, arn)
 		isNew := true
 		if !t.o.FirstAndLastOnly || c.refusal {
@@ -80,24 +90,44 @@ func (t *tally) add(c *call) (duplicates int, ok bool) {
 		if !isNew {
 			duplicates++
 		}
+		if isNew && !t.o.FirstAndLastOnly {
+			c.readPairs() // while nobody waits for the key
+		}
 		s := &t.shards[h%tallyShards]
 		s.mu.Lock()
-		k := s.keys[h]
-		for k != nil && k.arn != string(arn) {
-			k = k.next
-		}
-		if k == nil && t.room() {
-			k = &keyTally{arn: string(arn), next: s.keys[h]}
-			s.keys[h] = k
-		}
-		if k != nil {
+		if k := t.find(s.keys, h, arn); k != nil {
 			t.note(k, c, isNew)
 		} else {
 			ok = false
 		}
 		s.mu.Unlock()
 	}
+	if len(c.replica) > 0 {
+		h := hash(hashSeed, c.replica)
+		s := &t.shards[h%tallyShards]
+		s.mu.Lock()
+		if k := t.find(s.keys, h, c.replica); k != nil {
+			k.made(c)
+		} else {
+			ok = false
+		}
+		s.mu.Unlock()
+	}
 	return duplicates, ok
+}
+
+// find returns what is known of the key among those of its shard, which is
+// locked; nil if there are too many keys to know another.
+func (t *tally) find(keys map[uint64]*keyTally, h uint64, arn []byte) *keyTally {
+	k := keys[h]
+	for k != nil && k.arn != string(arn) {
+		k = k.next
+	}
+	if k == nil && t.room() {
+		k = &keyTally{arn: string(arn), next: keys[h]}
+		keys[h] = k
+	}
+	return k
 }
 
 // room makes room for one more key.
@@ -119,11 +149,18 @@ func (t *tally) note(k *keyTally, c *call, isNew bool) {
 	if c.publicKey {
 		k.publicKey.later(c)
 	}
+	if c.creates {
+		k.made(c)
+	}
+	if c.switches {
+		l := k.lifeOf()
+		l.switches = keepNewest(l.switches, c, maxSwitches)
+	}
 	if c.refusal && !c.at.Before(t.o.RefusedSince) {
 		if isNew {
 			k.refused++
 		}
-		k.refuse(c, t.o.Refusals)
+		k.refusals = keepNewest(k.refusals, c, t.o.Refusals)
 	}
 	if t.o.FirstAndLastOnly || !isNew {
 		return
@@ -141,27 +178,38 @@ func (t *tally) note(k *keyTally, c *call, isNew bool) {
 	k.contexts.dropped += c.morePairs
 }
 
-// refuse keeps c if it is among the newest limit refusals. Copies of one event
-// stay one, however far apart they come.
-func (k *keyTally) refuse(c *call, limit int) {
-	for i := range k.refusals {
-		if k.refusals[i].same(c) {
-			k.refusals[i].later(c)
-			slices.SortStableFunc(k.refusals, func(a, b kept) int { return b.at.Compare(a.at) })
-			return
+// made notes the call that made the key: the first, of those in two Regions that
+// tell of one replica.
+func (k *keyTally) made(c *call) { k.lifeOf().created.earlier(c) }
+
+func (k *keyTally) lifeOf() *life {
+	if k.life == nil {
+		k.life = &life{}
+	}
+	return k.life
+}
+
+// keepNewest keeps c if it is among the newest limit events, of which list has
+// the newest first. Copies of one event stay one, however far apart they come.
+func keepNewest(list []kept, c *call, limit int) []kept {
+	for i := range list {
+		if list[i].same(c) {
+			list[i].later(c)
+			slices.SortStableFunc(list, func(a, b kept) int { return b.at.Compare(a.at) })
+			return list
 		}
 	}
-	at, _ := slices.BinarySearchFunc(k.refusals, c, func(r kept, c *call) int { return r.order(c) })
+	at, _ := slices.BinarySearchFunc(list, c, func(r kept, c *call) int { return r.order(c) })
 	if at == limit {
-		return
+		return list
 	}
 	var e kept
-	if len(k.refusals) == limit {
-		e = k.refusals[limit-1] // its memory
-		k.refusals = k.refusals[:limit-1]
+	if len(list) == limit {
+		e = list[limit-1] // its memory
+		list = list[:limit-1]
 	}
 	e.set(c)
-	k.refusals = slices.Insert(k.refusals, at, e)
+	return slices.Insert(list, at, e)
 }
 
 // record is the answer about one key, without coverage.
@@ -174,6 +222,14 @@ func (k *keyTally) record() usage.Record {
 			Operations: k.operations.dropped, Errors: k.errors.dropped, Services: k.services.dropped, Contexts: k.contexts.dropped,
 			Refusals: max(0, k.refused-len(k.refusals)),
 		},
+	}
+	if k.life != nil {
+		r.Created = k.life.created.event()
+		switches := make([]usage.Event, len(k.life.switches))
+		for i := range switches {
+			switches[i] = *k.life.switches[i].event()
+		}
+		r.Off = off(switches)
 	}
 	for i := range k.refusals {
 		r.Refusals = append(r.Refusals, *k.refusals[i].event())
