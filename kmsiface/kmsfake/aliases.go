@@ -123,6 +123,7 @@ func createAlias(c *call, in *kms.CreateAliasInput) (*kms.CreateAliasOutput, err
 		return nil, fail(codeLimitExceeded, "%s has %d aliases already", k.arn, mostAliases)
 	}
 	k.store.addAlias(*in.AliasName, k, c.now)
+	c.note(k.store.arn(*in.AliasName))
 	return &kms.CreateAliasOutput{}, nil
 }
 
@@ -158,6 +159,7 @@ func updateAlias(c *call, in *kms.UpdateAliasInput) (*kms.UpdateAliasOutput, err
 	a.key.aliases = slices.DeleteFunc(slices.Clone(a.key.aliases), func(s string) bool { return s == a.name })
 	k.aliases = insertSorted(k.aliases, a.name)
 	a.key, a.updated = k, c.now
+	c.note(k.store.arn(a.name))
 	return &kms.UpdateAliasOutput{}, nil
 }
 
@@ -166,6 +168,8 @@ func deleteAlias(c *call, in *kms.DeleteAliasInput) (*kms.DeleteAliasOutput, err
 	if err != nil {
 		return nil, err
 	}
+	c.note(c.scope().arn(a.name))
+	c.note(a.key.arn)
 	c.srv.store(c.scope()).dropAlias(a.name)
 	return &kms.DeleteAliasOutput{}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	trail "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 )
 
@@ -27,8 +28,18 @@ func (s *Server) Client(account, region string, optFns ...func(*kms.Options)) *k
 	}, optFns...)
 }
 
-// HTTPClient returns what the clients of [Server.Client] send their requests
-// by, for SDK clients made otherwise.
+// CloudTrail returns a real SDK client of CloudTrail, as [Server.Client] does of
+// KMS.
+func (s *Server) CloudTrail(account, region string, optFns ...func(*trail.Options)) *trail.Client {
+	return trail.New(trail.Options{
+		Region:      region,
+		Credentials: Credentials(account),
+		HTTPClient:  inProcess{s},
+	}, optFns...)
+}
+
+// HTTPClient returns what the clients of [Server.Client] and [Server.CloudTrail]
+// send their requests by, for SDK clients made otherwise.
 func (s *Server) HTTPClient() kms.HTTPClient { return inProcess{s} }
 
 // inProcess carries a request to the server by a function call.
@@ -76,7 +87,7 @@ func (p inProcess) Do(r *http.Request) (*http.Response, error) {
 }
 
 // Start serves on a free port of the loopback interface until stop is called,
-// and returns the address to use as [kms.Options].BaseEndpoint. stop cuts the
+// and returns the address to use as BaseEndpoint of clients of both services. stop cuts the
 // connections and waits for the listener's goroutine to end; it may be called
 // more than once.
 func (s *Server) Start() (url string, stop func(), err error) {

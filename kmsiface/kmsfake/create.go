@@ -50,6 +50,7 @@ func createKey(c *call, in *kms.CreateKeyInput) (*kms.CreateKeyOutput, error) {
 	k.materials = newMaterials(c.srv.ids)
 	k.rotation = &rotation{period: standardPeriod}
 	k.store.insert(k)
+	c.note(k.arn)
 	return &kms.CreateKeyOutput{KeyMetadata: k.metadata()}, nil
 }
 

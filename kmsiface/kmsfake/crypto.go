@@ -169,7 +169,7 @@ func encrypt(c *call, in *kms.EncryptInput) (*kms.EncryptOutput, error) {
 		return nil, err
 	}
 	alg := algorithmOr(in.EncryptionAlgorithm)
-	blob, _, err := c.seal(k, alg, in.Plaintext, in.EncryptionContext)
+	blob, material, err := c.seal(k, alg, in.Plaintext, in.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}
@@ -177,6 +177,9 @@ func encrypt(c *call, in *kms.EncryptInput) (*kms.EncryptOutput, error) {
 		return nil, err
 	}
 	c.used(k)
+	if rotatable(k) { // the answer does not say it, the event does
+		c.additional = object([]member{{"keyMaterialId", material}})
+	}
 	return &kms.EncryptOutput{CiphertextBlob: blob, EncryptionAlgorithm: alg, KeyId: aws.String(k.arn)}, nil
 }
 
@@ -239,10 +242,7 @@ func reEncrypt(c *call, in *kms.ReEncryptInput) (*kms.ReEncryptOutput, error) {
 		return nil, err
 	}
 	c.used(source)
-	if dest.store.account != source.store.account {
-		// Each key's record has the event of its owner's account.
-		c.srv.recordUse(dest, c.op.name, c.now, c.srv.ids.uuid(), c.requestID)
-	} else if dest != source {
+	if dest != source {
 		c.used(dest)
 	}
 	return &kms.ReEncryptOutput{

@@ -1,10 +1,10 @@
-// Package kmsfake is an AWS KMS in memory, for tests, examples and benchmarks of
-// code that inspects and retires keys.
+// Package kmsfake is an AWS KMS and a CloudTrail in memory, for tests, examples and
+// benchmarks of code that inspects and retires keys.
 //
 // A [Server] is an [net/http.Handler] that speaks AWS JSON 1.1, so that the real
-// SDK client talks to it: over loopback HTTP, or in process by [Server.Client],
-// which opens no socket and starts no goroutine and so works in a
-// testing/synctest bubble. Keys are put in by [Server.AddKey] or by CreateKey,
+// SDK clients talk to it: over loopback HTTP, or in process by [Server.Client] and
+// [Server.CloudTrail], which open no socket and start no goroutine and so work in
+// a testing/synctest bubble. Keys are put in by [Server.AddKey] or by CreateKey,
 // thousands at once by [Populate]. Everything they are used for through the API,
 // or by [Server.Use], shows in GetKeyLastUsage: for each member of a multi-Region
 // set separately, after a settable lag, from a settable tracking start.
@@ -29,7 +29,20 @@
 // The caller's account and Region come from the credential scope of the
 // Signature Version 4 header; the signature is not checked. [Credentials] are
 // those of an account's administrator, whose access key ID is AKIA0000 and the
-// account. [Server.AddPrincipal] makes others known.
+// account. [Server.AddPrincipal] makes others known, such as a role for which an
+// AWS service calls.
+//
+// # What CloudTrail knows
+//
+// Every call of either service leaves an event, refused ones too, in the form of
+// AWS's examples, and so does [Server.Use], which can be long ago. The event ID
+// that GetKeyLastUsage answers is that of the event of the use. LookupEvents finds
+// events with the limits that AWS documents. Trails, which [Server.AddTrail] or
+// CreateTrail makes, are read by DescribeTrails, GetEventSelectors and
+// GetTrailStatus and changed by UpdateTrail, DeleteTrail, StartLogging,
+// StopLogging and PutEventSelectors. [Server.WriteArchive] writes the log files
+// that they delivered. That failed calls are hard to find, which AWS reserves to
+// itself, is an option: [Options].Failures and [Options].PromisedNamesOnly.
 //
 // # What goes wrong
 //
@@ -65,6 +78,15 @@
 //   - Key material cannot be imported, custom key stores are managed by
 //     [Server.AddKeyStore] and [Server.SetKeyStoreState] only, and nothing is
 //     answered to Nitro enclaves.
+//   - Calls that were cut, or answered by something before the service, or that
+//     could not be read, leave no event. AWS logs failed calls "in some scenarios"
+//     only and does not list them. Events of calls that were denied have neither
+//     request parameters nor resources, and the error code AccessDenied.
+//   - CloudTrail has management events only, no data and Insights events, no digest
+//     files, no event data stores. Events have no tlsDetails. The texts of its
+//     errors are the fake's own, but for throttling and unknown trails.
+//   - Log files are written when asked for, with their events in order of time and
+//     each event once for every trail.
 //   - Changes are visible at once: there is no eventual consistency.
 //   - The names of members are read without regard to case; AWS ignores a member
 //     whose case is wrong. The SDK writes them right.

@@ -51,6 +51,21 @@ const (
 	codeUnsupportedOperation = "UnsupportedOperationException"
 	codeXksKeyInUse          = "XksKeyAlreadyInUseException"
 
+	// These are modeled by CloudTrail.
+	codeInvalidTrailARN    = "CloudTrailARNInvalidException"
+	codeInvalidCategory    = "InvalidEventCategoryException"
+	codeInvalidSelectors   = "InvalidEventSelectorsException"
+	codeInvalidHome        = "InvalidHomeRegionException"
+	codeInvalidLookup      = "InvalidLookupAttributesException"
+	codeInvalidMaxResults  = "InvalidMaxResultsException"
+	codeInvalidNextToken   = "InvalidNextTokenException"
+	codeInvalidBucketName  = "InvalidS3BucketNameException"
+	codeInvalidTimeRange   = "InvalidTimeRangeException"
+	codeInvalidTrailName   = "InvalidTrailNameException"
+	codeTrailKeyNotFound   = "KmsKeyNotFoundException"
+	codeTrailAlreadyExists = "TrailAlreadyExistsException"
+	codeTrailNotFound      = "TrailNotFoundException"
+
 	codeAccessDenied       = "AccessDeniedException"
 	codeInvalidSigV4       = "InvalidSignatureException"
 	codeMissingToken       = "MissingAuthenticationTokenException"

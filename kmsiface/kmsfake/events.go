@@ -7,8 +7,9 @@ type Event struct {
 	Call
 	// RequestID is the request ID of the answer.
 	RequestID string
-	// EventID is the ID of the CloudTrail event, unique to the call. That of a
-	// tracked use is what GetKeyLastUsage reports.
+	// EventID is the ID of the CloudTrail event in the caller's account, unique to
+	// the call. That of a tracked use is what GetKeyLastUsage reports, unless the
+	// key is another account's, which has an event of its own.
 	EventID string
 	// Code is the error code of the answer, empty for success. A call that was
 	// cut has the code "Cut".

@@ -2,11 +2,14 @@ package kmsfake_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	trail "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	trailtypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
@@ -68,4 +71,58 @@ func ExampleServer_Inject() {
 	// Output:
 	// true
 	// false
+}
+
+// A key is disabled, somebody tries to use it, and CloudTrail tells who.
+func ExampleServer_CloudTrail() {
+	ctx := context.Background()
+	clock := kmsfake.NewClock(time.Date(2026, time.August, 1, 12, 0, 0, 0, time.UTC))
+	srv := kmsfake.New(func(o *kmsfake.Options) {
+		o.Now = clock.Now
+		o.LogDelay = 5 * time.Minute
+	})
+	client := srv.Client("111122223333", "us-east-1")
+	made, err := client.CreateKey(ctx, &kms.CreateKeyInput{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	key := made.KeyMetadata.Arn
+	encrypted, err := client.Encrypt(ctx, &kms.EncryptInput{KeyId: key, Plaintext: []byte("hello")})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := client.DisableKey(ctx, &kms.DisableKeyInput{KeyId: key}); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	clock.Advance(time.Hour)
+	_, err = client.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: encrypted.CiphertextBlob})
+	var disabled *types.DisabledException
+	fmt.Println("refused:", errors.As(err, &disabled))
+
+	clock.Advance(5 * time.Minute)
+	out, err := srv.CloudTrail("111122223333", "us-east-1").LookupEvents(ctx, &trail.LookupEventsInput{
+		LookupAttributes: []trailtypes.LookupAttribute{{AttributeKey: trailtypes.LookupAttributeKeyResourceName, AttributeValue: key}},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, e := range out.Events {
+		var record struct{ ErrorCode string }
+		if err := json.Unmarshal([]byte(*e.CloudTrailEvent), &record); err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("%s %s by %s %q\n", e.EventTime.UTC().Format(time.TimeOnly), *e.EventName, *e.Username, record.ErrorCode)
+	}
+	// Output:
+	// refused: true
+	// 13:00:00 Decrypt by kmsfake "DisabledException"
+	// 12:00:00 DisableKey by kmsfake ""
+	// 12:00:00 Encrypt by kmsfake ""
+	// 12:00:00 CreateKey by kmsfake ""
 }

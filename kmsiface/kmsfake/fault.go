@@ -9,12 +9,13 @@ import (
 // Fault is something that goes wrong with a call: see the functions that make
 // one. A Fault is not changed by its use and may serve many calls.
 type Fault struct {
-	delay  time.Duration
-	cut    bool
-	deny   bool
-	edit   func([]byte) []byte
-	status int
-	err    *apiError
+	delay    time.Duration
+	cut      bool
+	deny     bool
+	throttle bool
+	edit     func([]byte) []byte
+	status   int
+	err      *apiError
 }
 
 // InternalFailure answers with KMSInternalException and HTTP status 500, which
@@ -40,9 +41,9 @@ func Fail(status int, code, message string) *Fault {
 	return f
 }
 
-// Throttle answers as KMS does when a request quota is used up. It is counted
+// Throttle answers as the service does when a request quota is used up. It is counted
 // as throttled but takes nothing out of a quota.
-func Throttle() *Fault { return &Fault{status: http.StatusBadRequest, err: throttled()} }
+func Throttle() *Fault { return &Fault{throttle: true} }
 
 // Cut breaks the connection without an answer. The call has no effect.
 func Cut() *Fault { return &Fault{cut: true} }
@@ -77,6 +78,9 @@ func (f *Fault) After(d time.Duration) *Fault {
 	return &g
 }
 
-func throttled() *apiError {
+func (svc *service) throttled() *apiError {
+	if svc == trailService {
+		return fail(codeThrottling, "Rate exceeded")
+	}
 	return fail(codeThrottling, "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.")
 }

@@ -368,6 +368,8 @@ func retireGrant(c *call, in *kms.RetireGrantInput) (*kms.RetireGrantOutput, err
 	if err := c.dry(in.DryRun); err != nil {
 		return nil, err
 	}
+	c.note(g.key.arn)
+	c.additional = object([]member{{"grantId", g.id}})
 	c.srv.dropGrant(g.key, g)
 	return &kms.RetireGrantOutput{}, nil
 }

@@ -51,6 +51,13 @@ func replicateKey(c *call, in *kms.ReplicateKeyInput) (*kms.ReplicateKeyOutput, 
 	}
 	k.set.add(r)
 	r.store.insert(r)
+	// It is logged as CreateKey in the Region of the replica.
+	// Source: https://docs.aws.amazon.com/kms/latest/developerguide/ct-replicate-key.html
+	request := &kms.CreateKeyInput{
+		Description: in.Description, KeySpec: r.spec, KeyUsage: r.usage, Origin: r.origin, MultiRegion: aws.Bool(true),
+		BypassPolicyLockoutSafetyCheck: in.BypassPolicyLockoutSafetyCheck,
+	}
+	c.echoes = []echo{{"CreateKey", region, r.arn, request, responseElements(c.op, &kms.CreateKeyOutput{KeyMetadata: r.metadata()}, nil)}}
 	return &kms.ReplicateKeyOutput{ReplicaKeyMetadata: r.metadata(), ReplicaPolicy: aws.String(r.policy), ReplicaTags: slices.Clone(tags)}, nil
 }
 
@@ -86,6 +93,10 @@ func updatePrimaryRegion(c *call, in *kms.UpdatePrimaryRegionInput) (*kms.Update
 	k.set.remove(next)
 	k.set.primary = next
 	k.set.add(k)
+	// It is logged in both Regions.
+	// Source: https://docs.aws.amazon.com/kms/latest/developerguide/ct-update-primary-region.html
+	request := &kms.UpdatePrimaryRegionInput{KeyId: aws.String(next.arn), PrimaryRegion: in.PrimaryRegion}
+	c.echoes = []echo{{c.op.name, next.store.region, next.arn, request, object([]member{{"keyId", next.arn}})}}
 	return &kms.UpdatePrimaryRegionOutput{}, nil
 }
 

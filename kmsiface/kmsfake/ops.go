@@ -9,9 +9,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// operation is one operation of KMS. The table of them is all that decides what
-// the server serves.
+// operation is one operation of KMS or CloudTrail. The tables of them are all
+// that decides what the server serves.
 type operation struct {
+	service      *service // nil until it is completed: KMS
 	name         string
 	required     []string // members
 	changes      bool     // needs the lock for writing
@@ -22,6 +23,9 @@ type operation struct {
 	run             func(*call, any) (any, error)
 	keyField        int            // index of the member that names the key, -1 for none
 	ciphertextField int            // index of the member that names it otherwise
+	times           []string       // members that are dates
+	blobs           []int          // indexes of members that are bytes
+	materials       []string       // members of the answer that name key material
 	plan            []checkedField // members to validate
 	alsoDraws       func(*call, any) []quotaKey
 }
@@ -81,7 +85,8 @@ var operations = table(
 	op(untagResource, operation{required: []string{"KeyId", "TagKeys"}, changes: true}),
 )
 
-// Operations returns the names of the operations the server serves, sorted.
+// Operations returns the names of the operations of KMS that the server serves,
+// sorted.
 func Operations() []string {
 	names := make([]string, 0, len(operations))
 	for name := range operations {
@@ -102,6 +107,7 @@ func table(ops ...*operation) map[string]*operation {
 // op completes the description of an operation from the types of its handler.
 func op[I, O any](handler func(*call, *I) (*O, error), o operation) *operation {
 	t := reflect.TypeFor[I]()
+	o.service = kmsService
 	o.name = strings.TrimSuffix(t.Name(), "Input")
 	o.newInput = func() any { return new(I) }
 	o.run = func(c *call, in any) (any, error) {
@@ -121,6 +127,19 @@ func op[I, O any](handler func(*call, *I) (*O, error), o operation) *operation {
 	if f, ok := t.FieldByName("CiphertextBlob"); ok {
 		o.ciphertextField = f.Index[0]
 	}
+	for i := range t.NumField() {
+		switch f := t.Field(i); f.Type {
+		case reflect.PointerTo(timeType):
+			o.times = append(o.times, f.Name)
+		case bytesType:
+			o.blobs = append(o.blobs, i)
+		}
+	}
+	for _, name := range []string{"KeyMaterialId", "SourceKeyMaterialId", "DestinationKeyMaterialId"} {
+		if _, ok := reflect.TypeFor[O]().FieldByName(name); ok && !o.changes {
+			o.materials = append(o.materials, name)
+		}
+	}
 	o.plan = checks(o.name, t)
 	return &o
 }
@@ -136,7 +155,7 @@ func as[T any](v any) T {
 
 func (o *operation) decode(body []byte) (any, error) {
 	in := o.newInput()
-	if err := decode(body, in); err != nil {
+	if err := decode(body, in, o.times...); err != nil {
 		return nil, err
 	}
 	return in, nil

@@ -32,9 +32,22 @@ func CredentialsFor(accessKeyID string) aws.CredentialsProvider {
 
 // principal is who calls.
 type principal struct {
-	account string
-	arn     string
-	admin   bool // the administrator by convention: the ARN depends on the partition
+	account   string
+	arn       string
+	accessKey string
+	Caller
+}
+
+// Caller says how a principal calls: see [Server.AddPrincipal] and [Server.Use].
+// It shows in CloudTrail only.
+type Caller struct {
+	// InvokedBy is the AWS service that makes the calls on behalf of the
+	// principal, for example secretsmanager.amazonaws.com. Empty: the principal
+	// calls itself.
+	InvokedBy string
+	// SourceIP is where the calls come from. Empty: the name of the service, or
+	// 192.0.2.1 if the principal calls itself.
+	SourceIP string
 }
 
 // AddPrincipal makes an access key ID known as that of a principal: an IAM user,
@@ -42,20 +55,43 @@ type principal struct {
 // account a principal may do everything that [Server.Deny] does not forbid, for
 // IAM policies are not modeled; in other accounts it may do what a key policy or
 // a grant allows.
-func (s *Server) AddPrincipal(accessKeyID, arn string) error {
-	parts := strings.SplitN(arn, ":", 6)
-	if accessKeyID == "" || len(parts) != 6 || parts[0] != "arn" || !isAccount(parts[4]) {
+//
+// The option functions say how it calls, for example through a service. Added
+// again, an access key ID is that of the new principal from then on.
+func (s *Server) AddPrincipal(accessKeyID, arn string, optFns ...func(*Caller)) error {
+	account, ok := accountOf(arn)
+	if accessKeyID == "" || !ok {
 		return fmt.Errorf("kmsfake: not a principal: access key %q, ARN %q", accessKeyID, arn)
+	}
+	p := principal{account: account, arn: arn, accessKey: accessKeyID}
+	for _, fn := range optFns {
+		fn(&p.Caller)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.principals[accessKeyID] = principal{account: parts[4], arn: arn}
+	s.principals[accessKeyID] = p
 	return nil
+}
+
+// accountOf returns the account of a principal.
+func accountOf(arn string) (account string, ok bool) {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) != 6 || parts[0] != "arn" || !isAccount(parts[4]) {
+		return "", false
+	}
+	return parts[4], true
+}
+
+// adminOf is the administrator of an account, whose ARN depends on the partition.
+func adminOf(account, region string) principal {
+	return principal{
+		account: account, arn: "arn:" + partition(region) + ":sts::" + account + ":assumed-role/Admin/kmsfake", accessKey: adminPrefix + account,
+	}
 }
 
 // identify reads the caller and the Region from the credential scope of the
 // Signature Version 4 header. The signature itself is not checked.
-func (s *Server) identify(authorization string) (principal, string, *apiError) {
+func (s *Server) identify(authorization string, svc *service) (principal, string, *apiError) {
 	if authorization == "" {
 		return principal{}, "", fail(codeMissingToken, "Missing Authentication Token")
 	}
@@ -70,9 +106,9 @@ func (s *Server) identify(authorization string) (principal, string, *apiError) {
 	if !ok || len(scope) != 5 || scope[4] != "aws4_request" {
 		return principal{}, "", fail(codeInvalidSigV4, "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term")
 	}
-	id, region, service := scope[0], scope[2], scope[3]
-	if service != "kms" {
-		return principal{}, "", fail(codeInvalidSigV4, "Credential should be scoped to correct service: 'kms'.")
+	id, region := scope[0], scope[2]
+	if scope[3] != svc.name {
+		return principal{}, "", fail(codeInvalidSigV4, "Credential should be scoped to correct service: '%s'.", svc.name)
 	}
 	s.mu.RLock()
 	p, known := s.principals[id]
@@ -82,7 +118,7 @@ func (s *Server) identify(authorization string) (principal, string, *apiError) {
 		if !admin || !isAccount(account) {
 			return principal{}, "", fail(codeUnrecognizedClient, "The security token included in the request is invalid.")
 		}
-		p = principal{account: account, arn: "arn:" + partition(region) + ":sts::" + account + ":assumed-role/Admin/kmsfake", admin: true}
+		p = adminOf(account, region)
 	}
 	return p, region, nil
 }

@@ -35,11 +35,12 @@ func (s Shape) String() string {
 }
 
 // DefaultQuotas returns the default request quotas of KMS that matter to
-// reading an inventory and to retiring keys, in requests per second for each
-// account, Region and operation. Operations not listed are not limited here.
-// The map is the caller's own.
+// reading an inventory and to retiring keys, and that of CloudTrail's
+// LookupEvents, in requests per second for each account, Region and operation.
+// Operations not listed are not limited here. The map is the caller's own.
 //
-// Source: https://docs.aws.amazon.com/kms/latest/developerguide/requests-per-second.html
+// Sources: https://docs.aws.amazon.com/kms/latest/developerguide/requests-per-second.html,
+// https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
 func DefaultQuotas() map[string]float64 {
 	return map[string]float64{
 		"GetKeyLastUsage":     5,
@@ -57,6 +58,7 @@ func DefaultQuotas() map[string]float64 {
 		"TagResource":         10,
 		"PutKeyPolicy":        15,
 		"UpdatePrimaryRegion": 5,
+		"LookupEvents":        2,
 	}
 }
 

@@ -23,6 +23,7 @@ func (c *call) keyFor(ref *string, action string) (*key, error) {
 	if err := c.authorize(k, action); err != nil {
 		return nil, err
 	}
+	c.note(k.arn)
 	if err := c.checkState(k); err != nil {
 		return nil, err
 	}
@@ -120,6 +121,11 @@ func (k *key) granted(who principal, action string) bool {
 // deniedByIdentity is AWS's text where no IAM policy of the caller allows a call.
 func deniedByIdentity(caller, action, resource string) *apiError {
 	return fail(codeAccessDenied, "User: %s is not authorized to perform: kms:%s on resource: %s because no identity-based policy allows the kms:%s action", caller, action, resource, action)
+}
+
+// deniedInTrail is the text of CloudTrail, whose operations name no resource.
+func deniedInTrail(caller, action string) *apiError {
+	return fail(codeAccessDenied, "User: %s is not authorized to perform: cloudtrail:%s because no identity-based policy allows the cloudtrail:%s action", caller, action, action)
 }
 
 // deniedByResource is AWS's text for keys of other accounts. It does not tell

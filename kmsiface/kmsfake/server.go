@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +46,22 @@ type Options struct {
 	// Record is the number of latest calls that [Server.Events] returns. Zero:
 	// none.
 	Record int
+
+	// LogDelay is the time before an event shows in LookupEvents and in
+	// [Server.WriteArchive]. Zero: none. AWS says that it is about five minutes
+	// on average, and not guaranteed.
+	LogDelay time.Duration
+	// LogSize is the number of events that CloudTrail's log holds, the newest by
+	// their time. Zero: 100,000, which take up to about 100 MB.
+	LogSize int
+	// Failures says what becomes of failed calls in the log. Zero: FailuresNamed.
+	Failures Failures
+	// PromisedNamesOnly limits lookups by ResourceName and ResourceType to
+	// operations that change a key: AWS promises them for no others.
+	PromisedNamesOnly bool
+	// TokenLife is how long a NextToken of LookupEvents holds. Zero: one hour.
+	// AWS does not say how long its own hold.
+	TokenLife time.Duration
 }
 
 // defaultTrackingStart is the tracking start that AWS's published answers show.
@@ -65,6 +80,7 @@ type Server struct {
 	quotas *quotas
 	stats  stats
 	events events
+	log    *eventLog
 	calls  atomic.Int64
 	hooks  atomic.Pointer[hooks]
 	hookMu sync.Mutex
@@ -75,6 +91,7 @@ type Server struct {
 	stores     map[scope]*store
 	principals map[string]principal
 	retirable  map[retirer]*index // IDs of grants, each with the account of its key
+	trails     map[string]*trailState
 }
 
 // hooks are the functions that a test puts into the way of calls.
@@ -114,6 +131,8 @@ func New(optFns ...func(*Options)) *Server {
 		stores:              map[scope]*store{},
 		principals:          map[string]principal{},
 		retirable:           map[retirer]*index{},
+		trails:              map[string]*trailState{},
+		log:                 newEventLog(o),
 	}
 	s.events.ring = make([]Event, max(0, o.Record))
 	s.hooks.Store(&hooks{})
@@ -168,6 +187,8 @@ type Call struct {
 type call struct {
 	srv       *Server
 	op        *operation
+	in        any // the request, once it could be read
+	agent     string
 	caller    principal
 	account   string // of the caller
 	region    string
@@ -176,13 +197,17 @@ type call struct {
 	now       time.Time
 	exclusive bool     // holds the lock for writing
 	rsa       *rsaPair // for a data key pair, made before the lock is taken
+	noted              // for CloudTrail
 }
 
 func (c *call) scope() scope { return scope{c.account, c.region} }
 
 // used records a successful cryptographic operation on the key.
 func (c *call) used(k *key) {
-	c.srv.recordUse(k, c.op.name, c.now, c.eventID, c.requestID)
+	c.srv.recordUse(k, c.op.name, c.now, c.eventFor(k.store.account), c.requestID)
+	if k.keyStore != nil {
+		c.additional = k.keyStoreData()
+	}
 }
 
 // answer is what goes back to the caller.
@@ -191,13 +216,14 @@ type answer struct {
 	body      []byte
 	cut       bool
 	code      string // error code
+	message   string // of the error
+	nowhere   bool   // the call never reached the service: CloudTrail does not know it
 	requestID string
 }
 
 const (
-	targetPrefix = "TrentService."
-	contentType  = "application/x-amz-json-1.1"
-	maxBody      = 1 << 20
+	contentType = "application/x-amz-json-1.1"
+	maxBody     = 1 << 20
 )
 
 // ServeHTTP answers one AWS JSON 1.1 request.
@@ -224,10 +250,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve is the one way into the server. The error is the context's.
 func (s *Server) serve(ctx context.Context, method string, h http.Header, body []byte) (answer, error) {
-	c := &call{srv: s, requestID: s.ids.uuid(), eventID: s.ids.uuid()}
+	c := &call{srv: s, requestID: s.ids.uuid(), eventID: s.ids.uuid(), agent: h.Get("User-Agent")}
 	info := Call{N: int(s.calls.Add(1))}
-	info.Operation = strings.TrimPrefix(h.Get("X-Amz-Target"), targetPrefix)
-	caller, region, authErr := s.identify(h.Get("Authorization"))
+	svc, name, known := serviceOf(h.Get("X-Amz-Target"))
+	info.Operation = name
+	if known && method == http.MethodPost {
+		c.op = svc.operation(name)
+	}
+	caller, region, authErr := s.identify(h.Get("Authorization"), svc)
 	c.caller, c.account, c.region = caller, caller.account, region
 	info.Account, info.Region, info.Principal = caller.account, region, caller.arn
 	count := s.stats.of(quotaKey{info.Account, info.Region, info.Operation})
@@ -251,6 +281,7 @@ func (s *Server) serve(ctx context.Context, method string, h http.Header, body [
 		count.served.Add(1)
 	}
 	a.requestID = c.requestID
+	s.logCall(c, info, a)
 	s.events.record(Event{Call: info, RequestID: c.requestID, EventID: c.eventID, Code: a.code, Status: a.status})
 	return a, nil
 }
@@ -263,15 +294,15 @@ func (s *Server) run(ctx context.Context, c *call, info *Call, method string, h 
 	if authErr != nil {
 		return errorAnswer(authErr), false, nil
 	}
-	op := operations[info.Operation]
-	if op == nil || method != http.MethodPost || !strings.HasPrefix(h.Get("X-Amz-Target"), targetPrefix) {
+	op := c.op
+	if op == nil {
 		return errorAnswer(fail(codeUnknownOperation, "kmsfake does not implement %s %s", method, h.Get("X-Amz-Target"))), false, nil
 	}
-	c.op = op
 	in, err := op.decode(body)
 	if err != nil {
 		return errorAnswer(err), false, nil
 	}
+	c.in = in
 	s.mu.RLock()
 	info.KeyID, info.KeyARN = c.subject(in)
 	s.mu.RUnlock()
@@ -282,7 +313,7 @@ func (s *Server) run(ctx context.Context, c *call, info *Call, method string, h 
 		}
 	}
 	if !s.quotas.allow(op.draws(c, in)...) {
-		return errorAnswer(throttled()), false, nil
+		return errorAnswer(op.service.throttled()), false, nil
 	}
 	hooks := s.hooks.Load()
 	var fault *Fault
@@ -298,7 +329,7 @@ func (s *Server) run(ctx context.Context, c *call, info *Call, method string, h 
 		}
 	}
 	if hooks.deny != nil && hooks.deny(*info) {
-		return errorAnswer(deniedByIdentity(c.caller.arn, op.action(), c.resource(*info))), false, nil
+		return errorAnswer(c.denied(*info)), false, nil
 	}
 	// The clock is read again: the call may have waited.
 	c.now = s.now()
@@ -350,7 +381,16 @@ func (c *call) locked(in any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.noteAnswer(out)
 	return encode(out), nil
+}
+
+// denied is the error of a call that no IAM policy of the caller allows.
+func (c *call) denied(info Call) *apiError {
+	if c.op.service == trailService {
+		return deniedInTrail(c.caller.arn, c.op.name)
+	}
+	return deniedByIdentity(c.caller.arn, c.op.action(), c.resource(info))
 }
 
 // resource is what an AccessDeniedException names.
@@ -369,20 +409,22 @@ func errorAnswer(err error) answer {
 	if !errors.As(err, &e) {
 		e = fail(codeInternal, "%s", err)
 	}
-	return answer{status: e.status(), body: encodeError(e), code: e.code}
+	return answer{status: e.status(), body: encodeError(e), code: e.code, message: e.message}
 }
 
 // answer returns what the fault answers; done is false if the call goes on.
 func (f *Fault) answer(c *call, info Call) (a answer, done bool) {
 	switch {
 	case f.cut:
-		return answer{cut: true, code: "Cut"}, true
+		return answer{cut: true, code: "Cut", nowhere: true}, true
 	case f.deny:
-		return errorAnswer(deniedByIdentity(c.caller.arn, c.op.action(), c.resource(info))), true
+		return errorAnswer(c.denied(info)), true
+	case f.throttle:
+		return errorAnswer(c.op.service.throttled()), true
 	case f.err != nil:
-		return answer{status: f.status, body: encodeError(f.err), code: f.err.code}, true
+		return answer{status: f.status, body: encodeError(f.err), code: f.err.code, message: f.err.message}, true
 	case f.status != 0:
-		return answer{status: f.status, code: http.StatusText(f.status)}, true
+		return answer{status: f.status, code: http.StatusText(f.status), nowhere: true}, true
 	}
 	return answer{}, false
 }

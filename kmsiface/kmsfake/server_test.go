@@ -318,11 +318,12 @@ func TestQuotasAreForEachAccountRegionAndOperation(t *testing.T) {
 }
 
 func TestTheDefaultQuotasAreAWSsOwn(t *testing.T) {
-	// https://docs.aws.amazon.com/kms/latest/developerguide/requests-per-second.html
+	// https://docs.aws.amazon.com/kms/latest/developerguide/requests-per-second.html and
+	// https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
 	want := map[string]float64{
 		"GetKeyLastUsage": 5, "DescribeKey": 2000, "ListKeys": 500, "ListAliases": 500, "ListGrants": 100, "GetKeyPolicy": 1000,
 		"ListResourceTags": 2000, "ListKeyRotations": 100, "DisableKey": 5, "EnableKey": 5, "ScheduleKeyDeletion": 15,
-		"CancelKeyDeletion": 5, "TagResource": 10, "PutKeyPolicy": 15, "UpdatePrimaryRegion": 5,
+		"CancelKeyDeletion": 5, "TagResource": 10, "PutKeyPolicy": 15, "UpdatePrimaryRegion": 5, "LookupEvents": 2,
 	}
 	got := kmsfake.DefaultQuotas()
 	for op, rate := range want {
@@ -330,7 +331,7 @@ func TestTheDefaultQuotasAreAWSsOwn(t *testing.T) {
 			t.Errorf("%s: %v, want %v", op, got[op], rate)
 		}
 	}
-	known := kmsfake.Operations()
+	known := append(kmsfake.Operations(), "LookupEvents")
 	for op := range got {
 		if want[op] == 0 || !slices.Contains(known, op) {
 			t.Errorf("%s is not among them", op)

@@ -238,7 +238,7 @@ func (s *Server) addKey(in Key) (*key, error) {
 	}
 	if !in.LastUsed.IsZero() {
 		op := cmp.Or(in.LastOperation, defaultUse(k))
-		s.recordUse(k, op, in.LastUsed, s.ids.uuid(), s.ids.uuid())
+		s.use(k, op, in.LastUsed, adminOf(in.Account, in.Region), nil)
 	}
 	return k, nil
 }
@@ -403,16 +403,31 @@ func (s *Server) Delete(arn string) error {
 		return fmt.Errorf("kmsfake: %s has replicas", arn)
 	}
 	s.drop(k)
+	s.logDeletion(k)
 	return nil
+}
+
+// UseOptions say how a key is used: see [Server.Use].
+type UseOptions struct {
+	// Principal is the ARN of who uses the key. Empty: the administrator of the
+	// key's account.
+	Principal string
+	// EncryptionContext is what CloudTrail's record says of it.
+	EncryptionContext map[string]string
+	Caller
 }
 
 // Use records a successful cryptographic operation on the key at a time, as if
 // it had been called then. The operation is one that KMS tracks, a
 // [types.KeyLastUsageTrackingOperation]; others are recorded all the same, for
 // tests with operations that the SDK does not know yet. A time before tracking
-// began leaves no record; one later than now, or within [Options].Lag of it,
-// shows when its time has come.
-func (s *Server) Use(arn, operation string, at time.Time) error {
+// began leaves a record in CloudTrail only; one later than now, or within
+// [Options].Lag of it, shows when its time has come.
+func (s *Server) Use(arn, operation string, at time.Time, optFns ...func(*UseOptions)) error {
+	var o UseOptions
+	for _, fn := range optFns {
+		fn(&o)
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	k := s.find(arn)
@@ -422,8 +437,24 @@ func (s *Server) Use(arn, operation string, at time.Time) error {
 	case operation == "" || at.Before(k.created):
 		return fmt.Errorf("kmsfake: %s cannot have been used at %v by %q", arn, at, operation)
 	}
-	s.recordUse(k, operation, at, s.ids.uuid(), s.ids.uuid())
+	who := adminOf(k.store.account, k.store.region)
+	if o.Principal != "" {
+		account, ok := accountOf(o.Principal)
+		if !ok {
+			return fmt.Errorf("kmsfake: not a principal: %q", o.Principal)
+		}
+		who = principal{account: account, arn: o.Principal}
+	}
+	who.Caller = o.Caller
+	s.use(k, operation, at, who, o.EncryptionContext)
 	return nil
+}
+
+// use records a use without a call, in KMS and in CloudTrail.
+func (s *Server) use(k *key, operation string, at time.Time, who principal, context map[string]string) {
+	eventID, requestID := s.ids.uuid(), s.ids.uuid()
+	s.recordUse(k, operation, at, eventID, requestID)
+	s.logUse(k, operation, at, eventID, requestID, who, context)
 }
 
 // KeyInfo is what [Server.Keys] tells of a key.

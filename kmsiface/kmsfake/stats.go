@@ -92,8 +92,8 @@ func (s *Server) Total(operation string) Count {
 	return sum
 }
 
-// Reset sets the counts and the event log back to nothing. Quotas and the
-// numbering of calls go on.
+// Reset sets the counts and what [Server.Events] returns back to nothing. Quotas,
+// the numbering of calls and CloudTrail's log go on.
 func (s *Server) Reset() {
 	s.stats.mu.Lock()
 	s.stats.counters = nil

@@ -15,21 +15,49 @@ import (
 	"time"
 )
 
-// AWS JSON 1.1 names every member as the SDK names its Go field, so the SDK's
-// own structs serve as the wire types. What encoding/json does differently is
+// AWS JSON 1.1 names every member but one as the SDK names its Go field, so the
+// SDK's own structs serve as the wire types. What encoding/json does differently is
 // done here: timestamps are seconds since 1970 with a fraction, what is not set
 // is left out, and a field that is not a pointer is always there.
 
 // decode reads a request body into one of the SDK's input structs. Unknown
-// members are ignored, as AWS does.
-func decode(body []byte, in any) error {
+// members are ignored, as AWS does. The members named times are dates.
+func decode(body []byte, in any, times ...string) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		body = []byte("{}")
+	}
+	if len(times) > 0 {
+		var err error
+		if body, err = decodeTimes(body, in, times); err != nil {
+			return fail(codeSerialization, "%s", serializationText(err))
+		}
 	}
 	if err := json.Unmarshal(body, in); err != nil {
 		return fail(codeSerialization, "%s", serializationText(err))
 	}
 	return nil
+}
+
+// decodeTimes sets members that are dates and returns the body without them.
+func decodeTimes(body []byte, in any, times []string) ([]byte, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil {
+		return nil, err
+	}
+	for _, name := range times {
+		var seconds *float64
+		if raw, ok := members[name]; ok {
+			if err := json.Unmarshal(raw, &seconds); err != nil {
+				return nil, err
+			}
+			delete(members, name)
+		}
+		if seconds != nil {
+			at := time.UnixMilli(int64(math.Round(*seconds * 1000))).UTC()
+			reflect.ValueOf(in).Elem().FieldByName(name).Set(reflect.ValueOf(&at))
+		}
+	}
+	return json.Marshal(members)
 }
 
 func serializationText(err error) string {
@@ -67,7 +95,11 @@ func planOf(t reflect.Type) []field {
 		if !f.IsExported() || f.Anonymous || f.Name == "ResultMetadata" {
 			continue
 		}
-		plan = append(plan, field{index: i, name: strconv.Quote(f.Name) + ":"})
+		name := f.Name
+		if name == "TrailList" { // of DescribeTrails
+			name = lowerFirst(name)
+		}
+		plan = append(plan, field{index: i, name: strconv.Quote(name) + ":"})
 	}
 	plans.Store(t, plan)
 	return plan
