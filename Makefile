@@ -26,7 +26,7 @@ generate: ## make the generated code anew
 	go generate ./...
 
 tidy: ## tidy every module
-	for mod in . examples tools/mockgen tools/lint; do go -C $$mod mod tidy || exit 1; done
+	for mod in . cloudtrail/sqltest examples tools/mockgen tools/lint; do go -C $$mod mod tidy || exit 1; done
 
 bench: ## run the benchmarks: of the code, then against a quota (minutes)
 	go test -run '^$$' -bench . -benchmem ./...

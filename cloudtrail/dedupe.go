@@ -16,6 +16,7 @@ import "sync"
 // Two different events of a window are taken for one with a chance of about
 // window²/2⁶⁵: one in thirty million for the default.
 type dedupe struct {
+	pairs  sync.Mutex // rare: of events that were logged in two accounts
 	shards [dedupeShards]dedupeShard
 }
 
@@ -56,6 +57,16 @@ func (d *dedupe) seen(h uint64) bool {
 	}
 	s.newer.add(h)
 	return false
+}
+
+// seenEither tells whether one of two hashes of the same event has been seen, and
+// remembers both. Two copies of an event, each with the hash of the other, are
+// asked about one after the other: else each could take the other for the first.
+func (d *dedupe) seenEither(a, b uint64) bool {
+	d.pairs.Lock()
+	defer d.pairs.Unlock()
+	seenA := d.seen(a)
+	return d.seen(b) || seenA
 }
 
 // forgot is how many events came to be forgotten; zero: every copy was found.

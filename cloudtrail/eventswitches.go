@@ -11,7 +11,8 @@ import (
 	"github.com/kmsusage/usage"
 )
 
-// switchOps are the operations, and what KMS does of itself, that are read for all keys of a Region at once.
+// switchOps are the operations that switch a key off and on, and what KMS does of
+// itself. The event history tells of them for all keys of a Region at once.
 var switchOps = [...]string{
 	opDisableKey, opEnableKey, opScheduleDelete, opCancelDelete, opDeleteMaterial, opImportMaterial, opMaterialExpired,
 }

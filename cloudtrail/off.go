@@ -63,9 +63,13 @@ func (p keyPower) after(op string) (next keyPower, accepted bool) {
 		// Refused while deletion or import is pending: what ended that was not seen.
 		return keyPower{}, !p.pending && !p.noMaterial
 	case opImportMaterial:
-		// "the state of the KMS key changes to Enabled". A key with several key
-		// materials also needs the others, which no event tells.
-		return keyPower{}, !p.pending && p.noMaterial
+		// "the state of the KMS key changes to Enabled", if it lacked the material; a
+		// key with several also needs the others, which no event tells. To import
+		// the material again that is there changes nothing.
+		if !p.noMaterial {
+			return p, !p.pending
+		}
+		return keyPower{}, !p.pending
 	default:
 		return p, false
 	}

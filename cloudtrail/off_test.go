@@ -54,6 +54,7 @@ func TestAKeyIsOffSinceTheEventThatMadeItUnusableForTheLastTime(t *testing.T) {
 		"its key material expired":                                  {"Expire@1", "a"},
 		"disabled, without key material, and imported: enabled":     {"Disable@1 Delete@2 Import@3", ""},
 		"material deleted while deletion is pending, then imported": {"Schedule@1 Delete@2 Cancel@3", "a"},
+		"material that is there imported again":                     {"Disable@1 Import@2", "a"},
 		"the first import of a new key":                             {"Import@1", ""},
 		"failed calls switch nothing":                               {"Disable@1! Disable@2 Enable@3!", "b"},
 		"uses switch nothing":                                       {"Disable@1 Decrypt@2", "a"},

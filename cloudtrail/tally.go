@@ -79,12 +79,13 @@ func (t *tally) add(c *call) (duplicates int, ok bool) {
 		h := hash(hashSeed, arn)
 		isNew := true
 		if !t.o.FirstAndLastOnly || c.refusal {
-			// Both are remembered, whatever the answer to the first.
-			if len(c.id) > 0 && t.ids.seen(fold(id^mulA, h)) {
-				isNew = false
-			}
-			if len(c.shared) > 0 && t.ids.seen(fold(shared^mulB, h)) {
-				isNew = false
+			switch {
+			case len(c.shared) == 0:
+				isNew = len(c.id) == 0 || !t.ids.seen(fold(id^mulA, h))
+			case len(c.id) == 0:
+				isNew = !t.ids.seen(fold(shared^mulB, h))
+			default:
+				isNew = !t.ids.seenEither(fold(id^mulA, h), fold(shared^mulB, h))
 			}
 		}
 		if !isNew {

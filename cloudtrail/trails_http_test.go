@@ -20,14 +20,14 @@ import (
 	"github.com/kmsusage/usage/cloudtrail"
 )
 
-// service answers AWS JSON 1.1 by operation and, where it has one, trail.
-type service struct {
+// trailService answers AWS JSON 1.1 by operation and, where it has one, trail.
+type trailService struct {
 	mu       sync.Mutex
 	answers  map[string][]string // the last one again and again; an error begins with its status
 	requests []string
 }
 
-func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *trailService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	body, _ := io.ReadAll(r.Body)
@@ -53,7 +53,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // client is the SDK's client of the service.
-func (s *service) client(t *testing.T) *trail.Client {
+func (s *trailService) client(t *testing.T) *trail.Client {
 	t.Helper()
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
@@ -69,7 +69,7 @@ func (s *service) client(t *testing.T) *trail.Client {
 }
 
 func TestTheClientOfTheSDKAsksAndUnderstandsWhatTravels(t *testing.T) {
-	s := &service{answers: map[string][]string{
+	s := &trailService{answers: map[string][]string{
 		"DescribeTrails": {
 			`400 {"__type":"ThrottlingException","message":"Rate exceeded"}`, // the client's own retryer asks again
 			`{"trailList":[
@@ -123,7 +123,7 @@ func TestAnswersOverHTTPThatAreNoneAreGaps(t *testing.T) {
 		"throttled":  {`400 {"__type":"ThrottlingException","message":"Rate exceeded"}`, usage.ErrThrottled},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &service{answers: map[string][]string{"DescribeTrails": {tt.answer}}}
+			s := &trailService{answers: map[string][]string{"DescribeTrails": {tt.answer}}}
 			got, err := cloudtrail.ReadTrails(t.Context(), s.client(t), "111122223333", "us-west-2")
 			if !errors.Is(err, tt.is) || got == nil || got.Trails != nil || len(got.Gaps) != 1 || len(got.BlindSpots()) != 1 {
 				t.Errorf("%+v, %v", got, err)
