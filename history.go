@@ -20,7 +20,8 @@ type History interface {
 	Source() string
 	// Look returns what the source knows of the key of f, which holds what has
 	// been read so far. A record beside an error is kept and the error becomes a
-	// gap. "None seen" means something only inside the record's coverage.
+	// gap; one that holds nothing says that the source knows nothing of the key, and
+	// is left out. "None seen" means something only inside the record's coverage.
 	Look(ctx context.Context, f Finding) (Record, error)
 }
 

@@ -58,7 +58,8 @@ func TestRecordsAndErrorsOfHistoriesComeIntoTheFinding(t *testing.T) {
 		gap    bool
 	}{
 		"a record":                      {usage.Record{Coverage: covered, First: event, Last: event}, nil, []usage.Record{{Source: "trail", Coverage: covered, First: event, Last: event}}, false},
-		"a record of nothing":           {usage.Record{}, nil, []usage.Record{{Source: "trail"}}, false},
+		"a record of nothing":           {usage.Record{}, nil, nil, false},
+		"a name and nothing else":       {usage.Record{Source: "trail"}, nil, nil, false},
 		"an error":                      {usage.Record{}, errArchive, nil, true},
 		"an error beside half a record": {usage.Record{Coverage: covered}, errArchive, []usage.Record{{Source: "trail", Coverage: covered}}, true},
 		"an error beside one event":     {usage.Record{Last: event}, errArchive, []usage.Record{{Source: "trail", Last: event}}, true},
@@ -148,6 +149,7 @@ func TestHistoriesAreAskedOnceAKeyWithAllThatWasRead(t *testing.T) {
 		first.look = func(context.Context, usage.Finding) (usage.Record, error) {
 			return usage.Record{Coverage: []usage.Coverage{{Account: home}}}, nil
 		}
+		second.look = first.look
 		fs := mustCollect(t, srv.Client(home, ohio), with(first, second))
 		for _, h := range []*archive{first, second} {
 			if got := h.keys(); !slices.Equal(got, arns) {

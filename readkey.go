@@ -404,9 +404,11 @@ func (k *keyRead) history() {
 		if err != nil {
 			k.gap(opHistory+h.Source(), err)
 		}
-		if rec.Source = h.Source(); err == nil || !rec.empty() {
-			k.f.History = append(k.f.History, rec)
+		if rec.empty() {
+			continue // it is not about this key
 		}
+		rec.Source = h.Source()
+		k.f.History = append(k.f.History, rec)
 	}
 }
 

@@ -27,7 +27,7 @@ func inBrief(h usage.Hold, a usage.Assessment) string {
 		s = strings.Replace(s, "could not be read", "not read", 1)
 	case usage.InUse:
 		if v.LastUse != nil {
-			s = lastUse(v.LastUse)
+			s = lastUse(a)
 		}
 	case usage.TooNew:
 		if f.LastUsage != nil {
@@ -73,7 +73,7 @@ func silence(a usage.Assessment) string {
 	lu := a.Finding.LastUsage
 	switch {
 	case a.Verdict.LastUse != nil:
-		return lastUse(a.Verdict.LastUse)
+		return lastUse(a)
 	case lu == nil:
 		return ""
 	case a.Verdict.Since == usage.SinceTrackingStart:
@@ -83,10 +83,14 @@ func silence(a usage.Assessment) string {
 	}
 }
 
-func lastUse(u *usage.Use) string {
+func lastUse(a usage.Assessment) string {
+	u := a.Verdict.LastUse
 	op := string(u.Operation)
 	if op == "" {
 		op = "use"
+	}
+	if who := user(a); who != "" { // says more than the operation
+		return fmt.Sprintf("last use %s by %s", date(u.At), plain(who))
 	}
 	return fmt.Sprintf("last %s %s", plain(op), date(u.At))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kmsusage/usage"
+	"github.com/kmsusage/usage/cloudtrail"
 	"github.com/kmsusage/usage/kmsiface/kmsfake"
 )
 
@@ -23,11 +24,12 @@ const (
 	demoSeed  = 7
 	demoQuota = 100.0 // GetKeyLastUsage requests per second
 
-	lastUsage = "GetKeyLastUsage"
+	lastUsage    = "GetKeyLastUsage"
+	lookupEvents = "LookupEvents"
 )
 
 // openDemo makes the embedded fake. It stays in this process: no port is opened.
-func openDemo(_ context.Context, a args) (source, error) {
+func openDemo(ctx context.Context, a args) (source, error) {
 	quota := a.quota
 	if quota == 0 {
 		quota = demoQuota
@@ -37,22 +39,35 @@ func openDemo(_ context.Context, a args) (source, error) {
 		o.Now = clock.Now
 		o.Seed = demoSeed
 		o.Quotas = kmsfake.DefaultQuotas()
-		o.Quotas[lastUsage] = quota
+		o.Quotas[lastUsage], o.Quotas[lookupEvents] = quota, quota
 	})
 	arns := kmsfake.Populate(srv, kmsfake.Company{Seed: demoSeed, Accounts: demoAccounts, Regions: demoRegions, Keys: demoKeys})
 	srv.Deny(lockedOut(arns))
 
-	var targets []usage.Target
+	var (
+		targets []usage.Target
+		trails  []usage.History
+	)
 	for _, account := range demoAccounts {
 		for _, region := range demoRegions {
-			targets = append(targets, usage.Target{Account: account, Region: region, Client: srv.Client(account, region)})
+			t := usage.Target{Account: account, Region: region, Client: srv.Client(account, region)}
+			if a.events {
+				found, err := askCloudTrail(ctx, &t, srv.CloudTrail(account, region), account, func(o *cloudtrail.EventHistoryOptions) {
+					o.Now, o.Quota = clock.Now, quota
+				})
+				if err != nil {
+					return source{}, err
+				}
+				trails = append(trails, found)
+			}
+			targets = append(targets, t)
 		}
 	}
 	return source{
 		title:   demoTitle(quota),
 		targets: targets,
 		options: func(o *usage.InspectOptions) {
-			o.Now = clock.Now
+			o.Now, o.History = clock.Now, trails
 			o.Quotas = usage.Quotas{lastUsage: quota}
 		},
 	}, nil

@@ -19,7 +19,8 @@ import (
 const help = `Inventory prints which KMS keys are unused, and what holds the others.
 It only reads, and changes nothing.
 
-  inventory [-window 90d] [-all | -json] [-profile NAME] [-regions A,B] [-endpoint URL] [-quota N]
+  inventory [-window 90d] [-all | -json] [-events] [-profile NAME] [-regions A,B]
+            [-endpoint URL] [-quota N]
 
 Without -profile, -regions and -endpoint it reads an embedded fake of KMS, whatever the environment
 says. With any of them it reads AWS: credentials and Region are found as the AWS CLI finds them.
@@ -32,6 +33,9 @@ says. With any of them it reads AWS: credentials and Region are found as the AWS
                    hours such as 2160h, of which whole days count; default: 90d
   -quota N         GetKeyLastUsage requests per second and Region, if AWS raised yours; default: 5
                    (for the fake: the quota that it keeps; default: 100)
+  -events          also ask CloudTrail's event history who made the last use and whether anyone was
+                   refused since a key is off, and which keys its trails encrypt with; at 2 requests
+                   a second it takes longer than KMS does
   -all             every key; by default the first few of each kind are shown
   -json            one object a line for every key, as it is read: arn, class, retirable, holds,
                    finding, verdict
@@ -39,7 +43,8 @@ says. With any of them it reads AWS: credentials and Region are found as the AWS
 
 The role needs kms:ListKeys and kms:GetKeyLastUsage. Without kms:DescribeKey, kms:ListGrants and
 kms:GetKeyPolicy no key is found retirable; kms:ListAliases gives the names, kms:ListResourceTags
-and kms:ListKeyRotations are for -json. At 5 requests a second 300 keys take a minute. ctrl-C prints
+and kms:ListKeyRotations are for -json. -events needs cloudtrail:LookupEvents, DescribeTrails,
+GetEventSelectors and GetTrailStatus. At 5 requests a second 300 keys take a minute. ctrl-C prints
 what has been read by then.
 
 Exit codes:
@@ -57,6 +62,7 @@ type args struct {
 	policy    usage.Policy
 	quota     float64 // zero: the default
 	all, json bool
+	events    bool // ask CloudTrail too
 }
 
 // parseArgs checks all that can be checked without asking anybody.
@@ -85,6 +91,7 @@ func parseArgs(argv []string) (args, error) {
 	once("endpoint", func(s string) error { a.demo, a.endpoint = false, s; return nil })
 	fs.BoolVar(&a.all, "all", false, "")
 	fs.BoolVar(&a.json, "json", false, "")
+	fs.BoolVar(&a.events, "events", false, "")
 	fs.Func("regions", "", func(s string) (err error) { a.demo = false; a.regions, err = addRegions(a.regions, s); return err })
 	once("window", func(s string) (err error) { a.policy.Window, err = parseWindow(s); return err })
 	once("quota", func(s string) (err error) { a.quota, err = parseQuota(s); return err })

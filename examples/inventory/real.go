@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	trail "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/smithy-go/logging"
 
@@ -61,13 +62,21 @@ func openReal(ctx context.Context, a args) (source, error) {
 		})
 		targets = append(targets, usage.Target{Region: region, Client: client})
 	}
-	if err := firstLook(ctx, targets); err != nil {
+	accounts, err := firstLook(ctx, targets)
+	if err != nil {
 		return source{}, err
+	}
+	var trails []usage.History
+	if a.events {
+		if trails, err = askEvents(ctx, cfg, a, targets, accounts); err != nil {
+			return source{}, err
+		}
 	}
 	return source{
 		title:   realTitle(a, regions),
 		targets: targets,
 		options: func(o *usage.InspectOptions) {
+			o.History = trails
 			if a.quota != 0 {
 				o.Quotas = usage.Quotas{lastUsage: a.quota}
 			}
@@ -108,24 +117,54 @@ func checkCredentials(ctx context.Context, cfg aws.Config, a args) error {
 	return problem{exitIncomplete, b.String(), err}
 }
 
+// askEvents adds CloudTrail to the sources of the targets and returns the trails
+// of all. Where there is no key nobody tells the account.
+func askEvents(ctx context.Context, cfg aws.Config, a args, targets []usage.Target, accounts []string) ([]usage.History, error) {
+	var all []usage.History
+	for i := range targets {
+		if accounts[i] == "" {
+			continue
+		}
+		client := trail.NewFromConfig(cfg, func(o *trail.Options) {
+			o.Region = targets[i].Region
+			if a.endpoint != "" {
+				o.BaseEndpoint = aws.String(a.endpoint)
+			}
+		})
+		trails, err := askCloudTrail(ctx, &targets[i], client, accounts[i])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, trails)
+	}
+	return all, nil
+}
+
 // firstLook asks every Region for one key: it needs no permission that the
-// inspection does not, and soon tells a wrong address from a slow one. It fails
+// inspection does not, and soon tells a wrong address from a slow one. It returns
+// the account of each, empty where there is no key or no answer. It fails
 // only if every Region does; of the others the inspection will say what is wrong.
-func firstLook(ctx context.Context, targets []usage.Target) error {
+func firstLook(ctx context.Context, targets []usage.Target) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var wg sync.WaitGroup
 	errs := make([]error, len(targets))
+	accounts := make([]string, len(targets))
 	for i, t := range targets {
 		wg.Go(func() {
-			if _, err := t.Client.ListKeys(ctx, &kms.ListKeysInput{Limit: aws.Int32(1)}); err != nil {
+			out, err := t.Client.ListKeys(ctx, &kms.ListKeysInput{Limit: aws.Int32(1)})
+			if err != nil {
 				errs[i] = &usage.TargetError{Region: t.Region, Op: "ListKeys", Err: err}
+				return
+			}
+			for _, k := range out.Keys {
+				accounts[i] = usage.Finding{ARN: aws.ToString(k.KeyArn)}.Account()
 			}
 		})
 	}
 	wg.Wait()
 	if slices.Contains(errs, nil) {
-		return nil
+		return accounts, nil
 	}
-	return errors.Join(errs...)
+	return nil, errors.Join(errs...)
 }
