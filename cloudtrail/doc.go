@@ -59,6 +59,29 @@
 //
 // What nobody can tell from log files is how the trail was set up before the first
 // of them, and whether files were taken out of a day that has others.
+// [LogHistory.With] adds what the trails leave out today.
+//
+// # Event history
+//
+// [EventHistory] asks LookupEvents, which holds the last 90 days of every account
+// and Region, trail or not, at two requests a second. It asks what answers in a
+// call or two: by the event ID that KMS gave, who made the last use; since when
+// keys are off; who was refused since, newest first. It corroborates and never
+// proves absence, since AWS does not promise to show failed calls:
+// [EventHistory.Control] tells whether it showed one that was made on purpose.
+// [EventHistory.Estimate] tells the cost before.
+//
+// # Trails
+//
+// [ReadTrails] asks what the trails of a Region record, where they deliver it and
+// whether they do. What they leave out is a blind spot; what could not be read is
+// unknown, never fine. The key that a trail encrypts with is a dependent.
+//
+// # Archives too large for one machine
+//
+// [AthenaTable] and [LakeStore] write the statements that ask an archive where it
+// lies, one for all keys, and read the answers into a [QueryHistory] through a
+// [Querier]. They decide by the rules by which log files are read.
 package cloudtrail
 
 import "github.com/kmsusage/usage"
