@@ -67,6 +67,8 @@ const (
 	Vanished      GapReason = "gone since it was listed"
 	Unreadable    GapReason = "cannot be read"
 	NotFollowed   GapReason = "a symbolic link to a folder, which is not followed"
+	BadName       GapReason = "lists an entry whose name cannot be one"
+	TooDeep       GapReason = "lies too many folders deep"
 	TooManyKeys   GapReason = "names more keys than the limit"
 )
 
@@ -78,7 +80,7 @@ var (
 	errNotGzip   = errors.New("neither gzip nor JSON")
 	errNoRecords = errors.New("no records")
 	errTrailing  = errors.New("something behind the end")
-	errTruncated = errors.New("the file ends inside of a value")
+	errTruncated = errors.New("the file ends too early")
 )
 
 // reasonOf tells what kind of gap an error leaves.

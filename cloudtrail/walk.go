@@ -3,9 +3,11 @@ package cloudtrail
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -35,7 +37,10 @@ func (w *walk) folders(ctx context.Context, dir string) error {
 	}
 	here := folderPlace(dir)
 	for _, e := range entries {
-		name := path.Join(dir, e.Name())
+		name, ok := w.name(dir, e)
+		if !ok {
+			continue
+		}
 		if !w.isDir(name, e) {
 			w.loose = w.file(w.loose, name, e, here)
 			continue
@@ -70,6 +75,34 @@ func (w *walk) entries(ctx context.Context, dir string) ([]fs.DirEntry, error) {
 		w.gaps = append(w.gaps, Gap{Path: dir, Account: p.account, Region: p.region, Day: p.date(), Reason: reasonOf(err), Count: 1, Err: err})
 	}
 	return entries, nil
+}
+
+// maxFolders is how many may lie in one another. CloudTrail's lie ten deep,
+// besides a prefix of up to 200 characters.
+const maxFolders = 256
+
+// name is the path of an entry of a folder; false if it is not to be followed,
+// which could go round in a circle. A file without a name is the object that stands
+// for a folder in some buckets; all else is a gap.
+func (w *walk) name(dir string, e fs.DirEntry) (string, bool) {
+	name := path.Join(dir, e.Name())
+	g := Gap{Path: name, Count: 1}
+	switch {
+	case e.Name() == "" && !e.IsDir():
+		w.ignored++
+		return "", false
+	case e.Name() == "." || strings.Contains(e.Name(), "/") || !fs.ValidPath(e.Name()):
+		g.Path, g.Reason = dir, BadName
+		g.Err = fmt.Errorf("an entry is called %q", e.Name())
+	case strings.Count(name, "/") >= maxFolders:
+		g.Reason = TooDeep
+	default:
+		return name, true
+	}
+	p := folderPlace(dir)
+	g.Account, g.Region, g.Day = p.account, p.region, p.date()
+	w.gaps = append(w.gaps, g)
+	return "", false
 }
 
 // isDir tells whether an entry is a folder.
@@ -164,8 +197,9 @@ func (w *walk) filesOf(ctx context.Context, list []logFile, dir string) ([]logFi
 	}
 	here := folderPlace(dir)
 	for _, e := range entries {
-		name := path.Join(dir, e.Name())
+		name, ok := w.name(dir, e)
 		switch {
+		case !ok:
 		case !w.isDir(name, e):
 			list = w.file(list, name, e, here)
 		case !w.wanted(folderPlace(name)):
