@@ -45,7 +45,7 @@ func TestFoldersThatLeadRoundInACircleAreGaps(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fsys oddFolder
 		gap  cloudtrail.GapReason // empty: none
-		path string // how that of the gap ends
+		path string               // how that of the gap ends
 	}{
 		"a folder without a name":            {oddFolder{name: "", folder: true}, cloudtrail.BadName, "."},
 		"a folder that is itself":            {oddFolder{name: ".", folder: true}, cloudtrail.BadName, "."},
