@@ -21,11 +21,11 @@ const athenaLimit = 262144
 //
 // It must have the columns eventsource, eventname, eventtime, eventid,
 // sharedeventid, requestid, eventtype, eventcategory, errorcode, errormessage,
-// recipientaccountid, awsregion, sourceipaddress, readonly and requestparameters,
-// all of type string, and useridentity and resources as structs: those of
-// [AthenaTable.Create], which are AWS's own. Coverage is told by the paths of the
-// files, so that it must be a table over the files themselves: a view, or a table
-// made of one, has no coverage.
+// recipientaccountid, awsregion, sourceipaddress, readonly, requestparameters and
+// responseelements, all of type string, and useridentity and resources as structs:
+// those of [AthenaTable.Create], which are AWS's own. Coverage is told by the paths
+// of the files, so that it must be a table over the files themselves: a view, or a
+// table made of one, has no coverage.
 type AthenaTable struct {
 	// Database of the table; empty: the one that the query is run in.
 	Database string
@@ -103,6 +103,14 @@ func (t AthenaTable) Ask(ctx context.Context, q Querier, optFns ...func(*QueryOp
 	return ask(ctx, q, s, o)
 }
 
+// athenaPath is the part of a file's path that the group of a pattern matches,
+// empty if there is none.
+func athenaPath(pattern string) string {
+	return `coalesce(regexp_extract("$path", '` + pattern + `', 1), '')`
+}
+
+var athenaAccount, athenaRegion = athenaPath("/([0-9]{12})/CloudTrail/"), athenaPath("/CloudTrail/([^/]+)/")
+
 // source is what is particular to the table.
 //
 // The path of the file that a row is from is the column $path.
@@ -112,18 +120,16 @@ func (t AthenaTable) source(o QueryOptions) (*sqlSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := func(pattern string) string { return `coalesce(regexp_extract("$path", '` + pattern + `', 1), '')` }
 	return &sqlSource{
 		name: AthenaSource, service: "Athena", limit: athenaLimit, from: t.quoted(), where: t.prune(o),
-		time: "eventtime",
-		request: func(member string) string {
-			return "json_extract_scalar(requestparameters, '$." + member + "')"
-		},
-		context: "coalesce(json_format(json_extract(requestparameters, '$.encryptionContext')), '')",
+		time:    "eventtime",
+		request: func(member string) string { return "json_extract_scalar(requestparameters, '$." + member + "')" },
+		answer:  func(member string) string { return "json_extract_scalar(responseelements, '$." + member + "')" },
+		object:  func(member string) string { return "json_format(json_extract(requestparameters, '$." + member + "'))" },
 		reads:   "readonly = 'true'",
-		account: path("/([0-9]{12})/CloudTrail/"), region: path("/CloudTrail/([^/]+)/"),
-		day:  path("/CloudTrail/[^/]+/([0-9]{4}/[0-9]{2}/[0-9]{2})/"),
-		file: `"$path"`, stamp: path("_([0-9]{8}T[0-9]{4}Z)_[^/]*$"),
+		account: athenaAccount, region: athenaRegion,
+		day:  athenaPath("/CloudTrail/[^/]+/([0-9]{4}/[0-9]{2}/[0-9]{2})/"),
+		file: `"$path"`, stamp: athenaPath("_([0-9]{8}T[0-9]{4}Z)_[^/]*$"),
 		organization: `CASE WHEN regexp_like("$path", '/o-[0-9a-z]{10,32}/[0-9]{12}/CloudTrail/') THEN '1' ELSE '' END`,
 		unknown:      "Athena does not tell which log files its table leaves out",
 	}, nil
@@ -138,35 +144,40 @@ func (t AthenaTable) quoted() string {
 
 // prune rules out partitions. A file is filed under the day on which it was made
 // and holds events of that day and the end of the day before.
+//
+// Without partitions by account or Region the path of a file tells, and the record
+// only where that does not, as with log files: a record that lacks what it should
+// have is not left out in silence.
 func (t AthenaTable) prune(o QueryOptions) []string {
 	var all []string
-	in := func(column, record string, values []string) {
-		if len(values) > 0 {
-			name := record
-			if column != "" {
-				name = sqlName(column)
-			}
-			all = append(all, name+" IN ("+sqlList(values)+")")
+	in := func(column, path, record string, values []string) {
+		switch {
+		case len(values) == 0:
+		case column != "":
+			all = append(all, sqlName(column)+" IN ("+sqlList(values)+")")
+		default:
+			all = append(all, "coalesce(nullif("+path+", ''), "+record+", '') IN ('', "+sqlList(values)+")")
 		}
 	}
-	in(t.Account, "recipientaccountid", o.Accounts)
-	in(t.Region, "awsregion", o.Regions)
+	in(t.Account, athenaAccount, "recipientaccountid", o.Accounts)
+	in(t.Region, athenaRegion, "awsregion", o.Regions)
 	if t.Unpartitioned {
 		return all
 	}
-	day := func(d time.Time) (string, string) {
-		if t.Year != "" {
-			return sqlName(t.Year) + " || " + sqlName(t.Month) + " || " + sqlName(t.Day), sqlText(d.Format("20060102"))
+	limit := func(compare string, d time.Time) {
+		if t.Year == "" {
+			all = append(all, sqlName(t.Day)+compare+sqlText(d.Format("2006/01/02")))
+			return
 		}
-		return sqlName(t.Day), sqlText(d.Format("2006/01/02"))
+		// The year by itself also rules out what the catalog lists.
+		all = append(all, sqlName(t.Year)+compare+sqlText(d.Format("2006")),
+			sqlName(t.Year)+" || "+sqlName(t.Month)+" || "+sqlName(t.Day)+compare+sqlText(d.Format("20060102")))
 	}
 	if !o.From.IsZero() {
-		column, value := day(o.From)
-		all = append(all, column+" >= "+value)
+		limit(" >= ", o.From)
 	}
 	if !o.To.IsZero() {
-		column, value := day(o.To.Add(oneDay))
-		all = append(all, column+" <= "+value)
+		limit(" <= ", o.To.Add(oneDay-1)) // To itself is not asked for
 	}
 	return all
 }

@@ -58,8 +58,9 @@ func (l LakeStore) Ask(ctx context.Context, q Querier, optFns ...func(*QueryOpti
 	return ask(ctx, q, s, o)
 }
 
-// source is what is particular to event data stores: times are timestamps, the
-// request is a map of texts, and the ID stands in the statement as it is.
+// source is what is particular to event data stores: times are timestamps, request
+// and answer are maps of texts, in which objects are JSON, and the ID stands in the
+// statement as it is.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-supported-event-schemas.html
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/query-limitations.html
 func (l LakeStore) source(o QueryOptions) (*sqlSource, error) {
@@ -70,8 +71,15 @@ func (l LakeStore) source(o QueryOptions) (*sqlSource, error) {
 	s := &sqlSource{
 		name: LakeSource, service: "CloudTrail Lake", limit: lakeLimit, from: l.ID,
 		time:    text,
-		request: func(member string) string { return "element_at(requestparameters, '" + member + "')" },
-		context: "coalesce(element_at(requestparameters, 'encryptionContext'), '')",
+		request: func(member string) string { return lakeMember("requestparameters", member, "json_extract_scalar(") },
+		answer:  func(member string) string { return lakeMember("responseelements", member, "json_extract_scalar(") },
+		object: func(member string) string {
+			text := lakeMember("requestparameters", member, "json_extract(")
+			if strings.Contains(member, ".") {
+				text = "json_format(" + text + ")"
+			}
+			return text
+		},
 		only:    "coalesce(managementevent, true)",
 		reads:   "readonly",
 		account: "coalesce(recipientaccountid, '')", region: "coalesce(awsregion, '')",
@@ -94,6 +102,17 @@ func (l LakeStore) source(o QueryOptions) (*sqlSource, error) {
 		s.where = append(s.where, "awsregion IN ("+sqlList(o.Regions)+")")
 	}
 	return s, nil
+}
+
+// lakeMember is the member of a map of texts, or what the function given takes out
+// of the JSON that it holds.
+func lakeMember(column, member, function string) string {
+	member, inner, nested := strings.Cut(member, ".")
+	text := "element_at(" + column + ", '" + member + "')"
+	if nested {
+		text = function + text + ", '$." + inner + "')"
+	}
+	return text
 }
 
 func isUUID(s string) bool {

@@ -113,7 +113,7 @@ func attemptRow(class, arn, op, code, at string) []*string {
 
 func dayRow(day string, reads string) []*string {
 	stamp := strings.ReplaceAll(day, "/", "")
-	return row("111122223333", "us-west-2", day, "3", stamp+"T0005Z", stamp+"T2355Z", "", reads, "0", "0", "0", "0", "")
+	return row("111122223333", "us-west-2", day, "3", stamp+"T0005Z", stamp+"T2355Z", "", reads, "0", "0", "0", "0", "0", "")
 }
 
 func goodAnswers() *service {
@@ -228,6 +228,8 @@ func TestRowsThatCannotBeReadAreGaps(t *testing.T) {
 		"a refusal of no key":            {"attempts", attemptRow("refusal", "", "Decrypt", "DisabledException", "2026-03-03T12:00:00Z"), "is no ARN of a key"},
 		"a switch that is none":          {"attempts", attemptRow("switch", keyARN, "TagResource", "", "2026-03-03T12:00:00Z"), "switches no key"},
 		"a switch that failed":           {"attempts", attemptRow("switch", keyARN, "DisableKey", "AccessDenied", "2026-03-03T12:00:00Z"), "switches no key"},
+		"a replica by another call":      {"attempts", attemptRow("replica", keyARN, "CreateKey", "", "2026-03-03T12:00:00Z"), "makes no replica"},
+		"a replica that was refused":     {"attempts", attemptRow("replica", keyARN, "ReplicateKey", "AccessDenied", "2026-03-03T12:00:00Z"), "makes no replica"},
 		"a change of no trail":           {"attempts", attemptRow("trail", "", "DisableKey", "", "2026-03-03T12:00:00Z"), "changes no trail"},
 		"an attempt without time":        {"attempts", attemptRow("refusal", keyARN, "Decrypt", "DisabledException", "x"), "the event is of"},
 		"a day whose files have no time": {"coverage", noDay, "files are of"},
@@ -261,7 +263,7 @@ func TestRowsThatCannotBeReadAreGaps(t *testing.T) {
 }
 
 func TestAHeaderIsPassedOverOnceAndNotInTheMiddle(t *testing.T) {
-	header := row("account", "region", "day", "files", "first_stamp", "last_stamp", "organization", "reads", "unnamed", "untimed", "future", "unread", "example")
+	header := row("account", "region", "day", "files", "first_stamp", "last_stamp", "organization", "reads", "unnamed", "unnamed_before", "untimed", "future", "unread", "example")
 	s := goodAnswers()
 	s.pages["coverage"][0] = slices.Concat([][]*string{header}, s.pages["coverage"][0])
 	h, err := someTable.Ask(t.Context(), s, complete)
@@ -421,5 +423,90 @@ func TestATrailOfAnOrganizationThatIsChangedConcernsAllItsAccounts(t *testing.T)
 		if cs := h.Coverage(); len(cs) != want || h.TrailChanges()[0].Organization != (organization != "") {
 			t.Errorf("%s: coverage %+v", name, cs)
 		}
+	}
+}
+
+func TestAReplicaWasMadeByTheEarlierOfTwoCalls(t *testing.T) {
+	s := goodAnswers()
+	s.pages["use"][0] = append(s.pages["use"][0], useRow(keyARN, "CreateKey", "", "1", "2026-03-01T10:00:00Z", "2026-03-01T10:00:00Z"))
+	s.pages["attempts"][0] = append(s.pages["attempts"][0],
+		attemptRow("replica", keyARN, "ReplicateKey", "", "2026-03-01T09:00:02Z"), attemptRow("replica", keyARN, "ReplicateKey", "", "2026-03-01T09:00:01Z"))
+	h, err := someTable.Ask(t.Context(), s, complete)
+	if err != nil || len(h.Gaps()) > 0 {
+		t.Fatal(err, h.Gaps())
+	}
+	if r, _ := h.Key(keyARN); r.Created == nil || r.Created.Operation != "ReplicateKey" || !r.Created.At.Equal(at("2026-03-01T09:00:01Z")) || r.Operations["ReplicateKey"] != 0 {
+		t.Errorf("created by %+v, calls %v", r.Created, r.Operations)
+	}
+}
+
+// One statement may run long after another: what came in meanwhile it has seen and
+// the other has not.
+func TestNothingIsClaimedOfTheTimeAfterTheQuestion(t *testing.T) {
+	for now, want := range map[string]string{
+		"2026-03-04T00:10:00Z": "2026-03-03T23:40:00Z", // the last file minus a quarter of an hour
+		"2026-03-03T10:00:00Z": "2026-03-03T09:45:00Z",
+		"2026-03-02T23:59:00Z": "2026-03-02T23:44:00Z", // in the middle of what was seen
+		"2026-03-01T00:10:00Z": "",
+	} {
+		h, err := someTable.Ask(t.Context(), goodAnswers(), complete, func(o *cloudtrail.QueryOptions) { o.Now = func() time.Time { return at(now) } })
+		if err != nil {
+			t.Fatal(err)
+		}
+		cs := h.Coverage()
+		if want == "" && len(cs) > 0 || want != "" && (len(cs) != 1 || !cs[0].To.Equal(at(want))) {
+			t.Errorf("asked at %s: coverage %+v, want it to end at %s", now, cs, want)
+		}
+	}
+}
+
+func TestOfTooManyValuesTheSameAreCountedInWhateverOrderRowsCome(t *testing.T) {
+	var rows [][]*string
+	for i := range 100 {
+		rows = append(rows, useRow(keyARN, "Decrypt", fmt.Sprintf("Error%dException", i), fmt.Sprint(1+i), "2026-03-01T12:00:00Z", "2026-03-02T12:00:00Z"),
+			useRow(keyARN, "Encrypt", fmt.Sprintf("Error%dException", i), "1", "2026-03-01T12:00:00Z", "2026-03-02T12:00:00Z"))
+	}
+	var records [2]usage.Record
+	for i := range records {
+		s := goodAnswers()
+		s.pages["use"] = [][][]*string{slices.Clone(rows)}
+		h, err := someTable.Ask(t.Context(), s, complete)
+		if err != nil || len(h.Gaps()) > 0 {
+			t.Fatal(err, h.Gaps())
+		}
+		records[i], _ = h.Key(keyARN)
+		slices.Reverse(rows)
+	}
+	sum := records[0].Dropped.Errors
+	for _, n := range records[0].Errors {
+		sum += n
+	}
+	if !reflect.DeepEqual(records[0], records[1]) || len(records[0].Errors) != 32 || sum != 5050+100 {
+		t.Errorf("%d of %v\nand\n%v", sum, records[0].Errors, records[1].Errors)
+	}
+}
+
+func TestAUseThatNamesNoKeyIsABlindSpotOfTheDayBeforeToo(t *testing.T) {
+	s := goodAnswers()
+	second := s.pages["coverage"][0][1] // of whose files the first hold the end of the first day
+	*second[8], *second[9] = "2", "1"
+	h, err := someTable.Ask(t.Context(), s, complete)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cs := h.Coverage()
+	if len(cs) != 3 || !slices.Equal(cs[0].BlindSpots, []string{"1 uses or refusals name no key"}) || !slices.Equal(cs[1].BlindSpots, []string{"2 uses or refusals name no key"}) || len(cs[2].BlindSpots) != 0 {
+		t.Errorf("coverage %+v", cs)
+	}
+}
+
+func TestWhoChangesTheDaysChangesNoOther(t *testing.T) {
+	h, err := someTable.Ask(t.Context(), goodAnswers(), complete)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Days()[0].Seen[0] = cloudtrail.DayRange{}
+	if days := h.Days(); days[0].Seen[0].Count() != 3 {
+		t.Errorf("%+v", days)
 	}
 }

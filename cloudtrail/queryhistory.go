@@ -14,19 +14,20 @@ import (
 // [usage.History].
 //
 // It says of a key what a [LogHistory] says, by the same rules, but for encryption
-// contexts, which are not counted. Copies of an event count once if they are of
-// the same operation, error code and service. Where several events of a second
-// could be the first or the last, the one whose event ID is largest is shown,
-// among those that name their principal. Times that are not written as CloudTrail
-// writes them, 2026-03-01T12:00:00Z, are gaps.
+// contexts, which are shown with events and not counted. Copies of an event count
+// once if they are of the same operation, error code and service. Where several
+// events of a second could be the first or the last, the one whose event ID is
+// largest is shown, among those that name their principal. Times that are not
+// written as CloudTrail writes them, 2026-03-01T12:00:00Z, are gaps.
 //
 // What it claims: a day of an account and Region is seen if the table has a row of
 // a log file that is filed under it; between the first and the last file of days
-// without a hole, everything was seen. That nothing but these files should be
-// there, and that each of them was read to its end, nobody can tell but the owner
-// of the archive: unless [QueryOptions].Complete says so, every coverage has a
-// blind spot. Athena is known to fail on a file that is damaged
-// (HIVE_CURSOR_ERROR), unless the table is set to ignore malformed records.
+// without a hole, everything was seen, until a quarter of an hour before the
+// question was asked. That nothing but these files should be there, and that each
+// of them was read to its end, nobody can tell but the owner of the archive: unless
+// [QueryOptions].Complete says so, every coverage has a blind spot. Athena is known
+// to fail on a file that is damaged (HIVE_CURSOR_ERROR), unless the table is set to
+// ignore malformed records.
 // https://repost.aws/knowledge-center/athena-hive-cursor-error
 type QueryHistory struct {
 	source   string
@@ -116,7 +117,13 @@ func (h *QueryHistory) Coverage() []usage.Coverage {
 }
 
 // Days tells which days were seen and which are missing, per account and Region.
-func (h *QueryHistory) Days() []Days { return slices.Clone(h.days) }
+func (h *QueryHistory) Days() []Days {
+	out := slices.Clone(h.days)
+	for i := range out {
+		out[i].Seen, out[i].Missing = slices.Clone(out[i].Seen), slices.Clone(out[i].Missing)
+	}
+	return out
+}
 
 // Gaps are the rows of answers that could not be read, and the records that the
 // archive itself could not make sense of. Their path names the statement and the

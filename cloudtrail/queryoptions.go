@@ -10,10 +10,11 @@ import (
 type QueryOptions struct {
 	// Keys are the ARNs of the keys asked for. Nil: all, which costs the same. Of
 	// other keys the history then says nothing, and claims no coverage. Long
-	// lists do not fit into a statement: about 2,500 in Athena, 50 in CloudTrail Lake.
+	// lists do not fit into a statement: about 2,500 in Athena, 30 in CloudTrail Lake.
 	Keys []string
 	// Accounts and Regions whose events are read, for example "111122223333" and
-	// "us-east-1". Nil: all.
+	// "us-east-1". Nil: all. Changes of a trail are logged in its own account and home
+	// Region: who leaves these out does not see them.
 	Accounts []string
 	Regions  []string
 	// From and To limit the time of the events, UTC; From included, To not. Zero: no
@@ -53,6 +54,9 @@ const (
 	defaultPoll = 500 * time.Millisecond
 	maxPoll     = 10 * time.Second
 )
+
+// latest is the last whole second that is not of the future.
+func (o *QueryOptions) latest() time.Time { return o.now.Add(maxAhead).Truncate(time.Second) }
 
 func queryOptions(optFns []func(*QueryOptions)) (QueryOptions, error) {
 	var o QueryOptions

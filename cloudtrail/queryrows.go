@@ -163,25 +163,39 @@ func (a *answers) use(row []string) string {
 	if a.o.FirstAndLastOnly {
 		return ""
 	}
-	count := func(counts *map[string]int, dropped *int, limit int, value string) {
-		value = string(clip([]byte(value)))
-		if _, ok := (*counts)[value]; !ok && len(*counts) >= limit {
-			*dropped += calls
-			return
-		}
-		if *counts == nil {
-			*counts = map[string]int{}
-		}
-		(*counts)[value] += calls
-	}
-	count(&r.Operations, &r.Dropped.Operations, maxOperations, op)
+	addCalls(&r.Operations, &r.Dropped.Operations, maxOperations, op, calls)
 	if code != "" {
-		count(&r.Errors, &r.Dropped.Errors, maxErrors, code)
+		addCalls(&r.Errors, &r.Dropped.Errors, maxErrors, code, calls)
 	}
 	if service != "" {
-		count(&r.Services, &r.Dropped.Services, maxServices, service)
+		addCalls(&r.Services, &r.Dropped.Services, maxServices, service, calls)
 	}
 	return ""
+}
+
+// addCalls counts calls of a value. Of more values than may be kept it keeps those
+// that [sample] does, whatever the order of the rows, which no statement promises.
+func addCalls(counts *map[string]int, dropped *int, limit int, value string, calls int) {
+	value = string(clip([]byte(value)))
+	if *counts == nil {
+		*counts = map[string]int{}
+	}
+	_, known := (*counts)[value]
+	(*counts)[value] += calls
+	if known || len(*counts) <= limit {
+		return
+	}
+	var (
+		last    string
+		largest uint64
+	)
+	for v := range *counts {
+		if h := hash(hashSeed, []byte(v)); h >= largest {
+			last, largest = v, h
+		}
+	}
+	*dropped += (*counts)[last]
+	delete(*counts, last)
 }
 
 // attempt takes in a row of the second statement.
@@ -215,6 +229,10 @@ func (a *answers) attempt(row []string) string {
 		if !slices.Contains(switchOps[:], e.Operation) || e.ErrorCode != "" {
 			return fmt.Sprintf("%q with the error %q switches no key", e.Operation, e.ErrorCode)
 		}
+	case "replica":
+		if e.Operation != opReplicateKey || e.ErrorCode != "" {
+			return fmt.Sprintf("%q with the error %q makes no replica", e.Operation, e.ErrorCode)
+		}
 	default:
 		return fmt.Sprintf("it is of class %q", class)
 	}
@@ -232,6 +250,8 @@ func (a *answers) attempt(row []string) string {
 		if k.refusals = addOnce(k.refusals, e); len(k.refusals) >= 2*a.o.Refusals {
 			k.refusals = newest(k.refusals, a.o.Refusals)
 		}
+	case class == "replica":
+		k.record.Created = earlierEvent(k.record.Created, &e.Event)
 	default:
 		k.switches = addOnce(k.switches, e)
 	}
@@ -261,7 +281,7 @@ func newest(events []askedEvent, most int) []askedEvent {
 // day takes in a row of the third statement.
 func (a *answers) day(row []string) string {
 	account, region := row[0], row[1]
-	var n [5]int // reads, unnamed, untimed, future, unread
+	var n [6]int // reads, unnamed, those of them of the day before, untimed, future, unread
 	for i := range n {
 		v, err := strconv.Atoi(row[7+i])
 		if err != nil || v < 0 {
@@ -269,7 +289,7 @@ func (a *answers) day(row []string) string {
 		}
 		n[i] = v
 	}
-	reads, unnamed, untimed, future, unread := n[0], n[1], n[2], n[3], n[4]
+	reads, unnamed, unnamedBefore, untimed, future, unread := n[0], n[1], n[2], n[3], n[4], n[5]
 	files, err := strconv.Atoi(row[3])
 	if err != nil || files <= 0 {
 		return fmt.Sprintf("files are %q", row[3])
@@ -285,8 +305,8 @@ func (a *answers) day(row []string) string {
 	}{{NoTime, untimed}, {FutureTime, future}, {NoRecord, unread}} {
 		if g.count > 0 {
 			gap := Gap{Path: where, Reason: g.reason, Count: g.count}
-			if g.reason == NoTime && row[12] != "" {
-				gap.Err = fmt.Errorf("for example the event %s", clip([]byte(row[12])))
+			if g.reason == NoTime && row[13] != "" {
+				gap.Err = fmt.Errorf("for example the event %s", clip([]byte(row[13])))
 			}
 			if placed {
 				gap.Account, gap.Region, gap.Day = account, region, day
@@ -319,12 +339,30 @@ func (a *answers) day(row []string) string {
 	note.first, note.last = first, last
 	note.kmsReads += reads
 	note.unnamed += unnamed
+	// The first files of a day hold the last events of the day before.
+	before := a.ledger.note(where0, day.Add(-oneDay))
+	before.unnamed += unnamedBefore
 	for _, g := range gaps {
 		a.ledger.blind(note, g)
-		// The first files of a day hold the last events of the day before.
-		a.ledger.blind(a.ledger.note(where0, day.Add(-oneDay)), g)
+		a.ledger.blind(before, g)
 	}
 	return ""
+}
+
+// asOf cuts off what came in after the question was asked: the statements run at
+// once or one after another, and one may have seen what another has not.
+func asOf(asked time.Time, seen []usage.Coverage) []usage.Coverage {
+	end := asked.UTC().Add(-deliveryLag)
+	var out []usage.Coverage
+	for _, c := range seen {
+		if c.To.After(end) {
+			c.To = end
+		}
+		if c.From.Before(c.To) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // parseStamp reads when a file was made, or an event happened; nothing is no time.
@@ -413,7 +451,7 @@ func (a *answers) history() *QueryHistory {
 		h.keys[arn] = k.record
 	}
 	slices.SortStableFunc(h.gaps, func(x, y Gap) int { return cmp.Compare(x.Path, y.Path) })
-	h.coverage, h.days = a.ledger.coverage(h.changes), a.ledger.days()
+	h.coverage, h.days = asOf(a.o.now, a.ledger.coverage(h.changes)), a.ledger.days()
 	h.stats.Keys = len(h.keys)
 	return h
 }

@@ -26,8 +26,8 @@ type Statements struct {
 	// code and service, with who made it, and how many there were.
 	Use string
 	// Attempts asks for refusals since a key was off, the newest of each key and
-	// how many there were, for the calls that switch keys off and on, and for the
-	// changes of trails.
+	// how many there were, for the calls that switch keys off and on, for those that
+	// made replicas, and for the changes of trails.
 	Attempts string
 	// Coverage asks which days of which account and Region there are, and what in
 	// them cannot be read.
@@ -42,10 +42,11 @@ type sqlSource struct {
 	where   []string // what rules out partitions
 	limit   int      // bytes of a statement
 	time    string   // the time of an event as in its record
-	request func(member string) string
-	context string // the encryption context as JSON, empty if there is none
-	only    string // what else tells management events; empty: nothing
-	reads   string // true for an event that only reads
+	// A text of the request and of the answer, and an object of the request as JSON:
+	// the member, or the member of it that is named after a dot. NULL if there is none.
+	request, answer, object func(member string) string
+	only                    string // what else tells management events; empty: nothing
+	reads                   string // true for an event that only reads
 
 	// The account, Region and day that the coverage is of, and when its files were
 	// made, or its events happened if there are none.
@@ -60,17 +61,21 @@ const (
 	// of two accounts.
 	sqlCopies = 4
 	// sqlSwitches is how many calls that switch a key off and on are looked at, the
-	// newest, and how many changes of trails of an account, the earliest.
+	// newest, and how many changes of trails of an account and calls that made a
+	// replica, the earliest.
 	sqlSwitches = 256
 
 	sqlStamp = "2006-01-02T15:04:05Z"
 	// sqlKeyARN is isKeyARN, but for semicolons, at which some tools part statements.
-	sqlKeyARN = `^arn:[!-9<-~]+:kms:[!-9<-~]+:[!-9<-~]+:key/[!-.0-9<-~]+$`
+	// All patterns end with \z: in Trino, as in Java, $ also stands before the newline
+	// that ends a text.
+	// https://trino.io/docs/current/functions/regexp.html
+	sqlKeyARN = `^arn:[!-9<-~]+:kms:[!-9<-~]+:[!-9<-~]+:key/[!-.0-9<-~]+\z`
 	// sqlKeyARNs finds in prose what fromMessage does.
 	sqlKeyARNs = `arn:[0-9A-Za-z:/_-]*[0-9A-Za-z]`
 	// sqlTime is the only way in which CloudTrail writes times. As texts they are in
 	// the order of time, and with the digits inverted in the opposite one.
-	sqlTime                = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	sqlTime                = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\z`
 	sqlDigits, sqlInverted = `'0123456789'`, `'9876543210'`
 )
 
@@ -90,7 +95,7 @@ var (
 	attemptsColumns = slices.Concat([]string{"class", "account", "key_arn", "calls"}, numbered("event_", len(attemptColumns)))
 	coverageColumns = []string{
 		"account", "region", "day", "files", "first_stamp", "last_stamp", "organization",
-		"reads", "unnamed", "untimed", "future", "unread", "example",
+		"reads", "unnamed", "unnamed_before", "untimed", "future", "unread", "example",
 	}
 )
 
@@ -138,7 +143,7 @@ FROM (
       ` + service + ` AS service,
       ` + sqlID + ` AS id,
       ` + sqlTie + ` AS tie,
-      ARRAY[` + strings.Join(eventColumns, ", ") + `] AS event
+      ` + sqlEvent(eventColumns) + ` AS event
     FROM ` + s.attributed("", only) + `
     CROSS JOIN UNNEST(key_arns) AS k (key_arn)` + keyFilter(o) + `
   ) AS c
@@ -146,42 +151,59 @@ FROM (
 ) AS g`
 }
 
-// attempts lists the newest refusals and switches of each key, and the earliest
-// changes of trails of each account.
+// attempts lists the newest refusals and switches of each key, what made it if it
+// is a replica, and the earliest changes of trails of each account. These are those
+// of all times that are read: what was changed before counts for what comes after.
+// Those of an organization's trail, which concern other accounts too, are listed
+// apart, where many of the account's own cannot crowd them out.
 func (s *sqlSource) attempts(o QueryOptions) string {
-	refusal := `coalesce(errorcode, '') <> '' AND eventname IN (` + sqlList(append(slices.Sorted(maps.Keys(tracked)), opCreateGrant)) + `)
-        AND (regexp_like(errorcode, '(^|[.])(DisabledException|Disabled|KeyUnavailableException)$')
-          OR regexp_like(errorcode, '(^|[.])(KMSInvalidStateException|InvalidStateException|KMSInvalidState)$')
-            AND NOT regexp_like(lower(coalesce(errormessage, '')), 'creating|updating'))`
+	refusal := s.refusal()
 	if !o.RefusedSince.IsZero() {
 		refusal += "\n        AND " + s.time + " >= " + sqlSecond(o.RefusedSince)
 	}
-	switches := `coalesce(errorcode, '') = '' AND eventname IN (` + sqlList(switchOps[:]) + `)`
-	trails := `coalesce(errorcode, '') = '' AND eventsource IN (` + sqlList([]string{trailSource, trailSourceCN}) + `) AND eventname IN (` + sqlList(slices.Sorted(maps.Keys(trailChanges))) + `)`
-	const class = `CASE WHEN event_source LIKE 'cloudtrail.%' THEN 'trail' WHEN error_code <> '' THEN 'refusal' ELSE 'switch' END`
+	calls := "coalesce(errorcode, '') = '' AND eventname IN (" + sqlList(append(slices.Clone(switchOps[:]), opReplicateKey)) + ")"
+	const (
+		class = "CASE WHEN event_source LIKE 'cloudtrail.%' THEN 'trail' WHEN error_code <> '' THEN 'refusal' WHEN event_name = '" + opReplicateKey + "' THEN 'replica' ELSE 'switch' END"
+		// The first counts of what is the same for long, of the rest the last.
+		order = "CASE WHEN class IN ('trail', 'replica') THEN translate(event_time, " + sqlDigits + ", " + sqlInverted + ") ELSE event_time END || tie"
+	)
 	more := ",\n        coalesce(eventsource, '') AS event_source, coalesce(recipientaccountid, '') AS account, coalesce(awsregion, '') AS region,\n        coalesce(" +
 		s.request("name") + ", " + s.request("trailName") + ", '') AS trail,\n        " + s.organization + " AS organization"
-	only := []string{s.management(), s.timed(o), "(" + trails + "\n      OR " + s.kmsSource() + " AND (" + refusal + "\n      OR " + switches + "))"}
+	only := []string{s.management(), s.dated(), "(" + s.trailChange() + "\n      OR " + s.kmsSource() + " AND " + s.ranged(o) + " AND (" + refusal + "\n      OR " + calls + "))"}
 	keep := max(sqlCopies*o.Refusals, sqlSwitches)
 	return "SELECT class, account, key_arn, calls,\n  " + elements("event", "event_", len(attemptColumns)) + `
 FROM (
-  SELECT class, account, key_arn, count(DISTINCT id) AS calls,
-    max_by(event, CASE WHEN class = 'trail' THEN translate(event_time, ` + sqlDigits + ", " + sqlInverted + `) ELSE event_time END || tie, ` + fmt.Sprint(keep) + `) AS events
+  SELECT class, account, key_arn, count(DISTINCT id) AS calls, max_by(event, ` + order + `, ` + fmt.Sprint(keep) + `) AS events
   FROM (
     SELECT key_arn, event_time, class,
       CASE WHEN class = 'trail' THEN account ELSE '' END AS account,
       ` + sqlID + ` AS id,
       ` + sqlTie + ` AS tie,
-      ARRAY[` + strings.Join(attemptColumns, ", ") + `] AS event
+      ` + sqlEvent(attemptColumns) + ` AS event
     FROM (
       SELECT *, ` + class + ` AS class
       FROM ` + s.attributed(more, only) + `
     ) AS n
-    CROSS JOIN UNNEST(CASE WHEN class = 'trail' THEN ARRAY[''] ELSE key_arns END) AS k (key_arn)` + keyFilter(o, "class = 'trail'") + `
+    CROSS JOIN UNNEST(CASE class WHEN 'trail' THEN ARRAY[organization] WHEN 'replica' THEN in_answer ELSE key_arns END) AS k (key_arn)` + keyFilter(o, "class = 'trail'") + `
   ) AS c
   GROUP BY class, account, key_arn
 ) AS g
 CROSS JOIN UNNEST(events) AS e (event)`
+}
+
+// refusal tells what refused does. errorcode is no NULL where its pattern is asked
+// for.
+func (*sqlSource) refusal() string {
+	return `coalesce(errorcode, '') <> '' AND eventname IN (` + sqlList(append(slices.Sorted(maps.Keys(tracked)), opCreateGrant)) + `)
+        AND (regexp_like(errorcode, '(^|[.])(DisabledException|Disabled|KeyUnavailableException)\z')
+          OR regexp_like(errorcode, '(^|[.])(KMSInvalidStateException|InvalidStateException|KMSInvalidState)\z')
+            AND NOT regexp_like(lower(coalesce(errormessage, '')), ' is (creating|updating)'))`
+}
+
+// trailChange tells an event after which a trail may record less, if it is one of
+// management.
+func (*sqlSource) trailChange() string {
+	return "coalesce(errorcode, '') = '' AND eventsource IN (" + sqlList([]string{trailSource, trailSourceCN}) + ") AND eventname IN (" + sqlList(slices.Sorted(maps.Keys(trailChanges))) + ")"
 }
 
 // coverage counts, per account, Region and day of the archive, what the claim
@@ -191,24 +213,29 @@ func (s *sqlSource) coverage(o QueryOptions) string {
 	more := ",\n        " + s.account + " AS account, " + s.region + " AS region, " + s.day + " AS day,\n        " +
 		s.file + " AS file, " + s.stamp + " AS stamp, " + s.organization + " AS organization,\n        " +
 		"CASE WHEN " + s.kms() + " THEN 1 ELSE 0 END AS kms, CASE WHEN " + s.reads + " THEN 1 ELSE 0 END AS only_reads,\n        " +
-		"CASE WHEN regexp_like(coalesce(" + s.time + ", ''), '" + sqlTime + "') THEN 1 ELSE 0 END AS timed,\n        " +
+		"CASE WHEN " + s.management() + " AND " + s.trailChange() + " THEN 1 ELSE 0 END AS changes,\n        " +
+		"CASE WHEN coalesce(errorcode, '') = '' AND eventname IN (" + sqlList(slices.Sorted(maps.Keys(tracked))) + ")\n          OR " + s.refusal() + " THEN 1 ELSE 0 END AS counts,\n        " +
+		"CASE WHEN " + s.dated() + " THEN 1 ELSE 0 END AS timed,\n        " +
 		"CASE WHEN coalesce(eventsource, '') = '' THEN 1 ELSE 0 END AS unread"
-	ranged := "kms = 1 AND timed = 1 AND event_time <= " + sqlSecond(o.now.Add(maxAhead)) + sqlRange("event_time", o)
+	ranged := "kms = 1 AND timed = 1 AND event_time <= " + sqlSecond(o.latest()) + sqlRange("event_time", o)
+	unnamed := ranged + " AND counts = 1 AND cardinality(key_arns) = 0"
+	// What lies where nobody can tell whose it is may be of those that are asked for.
 	var only []string
 	if len(o.Accounts) > 0 {
-		only = append(only, s.account+" IN ("+sqlList(o.Accounts)+")")
+		only = append(only, s.account+" IN ('', "+sqlList(o.Accounts)+")")
 	}
 	if len(o.Regions) > 0 {
-		only = append(only, s.region+" IN ("+sqlList(o.Regions)+")")
+		only = append(only, s.region+" IN ('', "+sqlList(o.Regions)+")")
 	}
 	return `SELECT account, region, day, count(DISTINCT file) AS files,
   coalesce(min(nullif(stamp, '')), '') AS first_stamp, max(stamp) AS last_stamp, max(organization) AS organization,
   ` + count(ranged+" AND only_reads = 1") + ` AS reads,
-  ` + count(ranged+" AND error_code = '' AND event_name IN ("+sqlList(slices.Sorted(maps.Keys(tracked)))+") AND cardinality(key_arns) = 0") + ` AS unnamed,
-  ` + count("kms = 1 AND timed = 0") + ` AS untimed,
-  ` + count("kms = 1 AND timed = 1 AND event_time > "+sqlSecond(o.now.Add(maxAhead))+sqlRange("event_time", o)) + ` AS future,
+  ` + count(unnamed) + ` AS unnamed,
+  ` + count(unnamed+" AND event_time < translate(day, '/', '-')") + ` AS unnamed_before,
+  ` + count("kms + changes > 0 AND timed = 0") + ` AS untimed,
+  ` + count("kms = 1 AND timed = 1 AND event_time > "+sqlSecond(o.latest())+sqlRange("event_time", o)) + ` AS future,
   ` + count("unread = 1") + ` AS unread,
-  max(CASE WHEN kms = 1 AND timed = 0 THEN event_id ELSE '' END) AS example
+  max(CASE WHEN kms + changes > 0 AND timed = 0 THEN event_id ELSE '' END) AS example
 FROM ` + s.attributed(more, only) + `
 GROUP BY account, region, day`
 }
@@ -226,7 +253,8 @@ const sqlTie = `CASE WHEN principal = '' THEN '0' ELSE '1' END || event_id || ' 
 
 // attributed reads the archive and tells of every event which keys it names, as
 // attribute does with log files: the resources count, then the request, then the
-// error message, and the request besides where ReEncrypt names one key only.
+// error message, then the answer, and the request besides where ReEncrypt names one
+// key only. in_order has them as they come, the source first, some twice.
 //
 // Subqueries, not WITH: a statement must begin with SELECT for CloudTrail Lake,
 // and what WITH names and two parts use is read twice.
@@ -237,26 +265,57 @@ func (s *sqlSource) attributed(more string, only []string) string {
 	}
 	members := make([]string, len(requestKeys))
 	for i, m := range requestKeys {
-		members[i] = "coalesce(" + s.request(m) + ", '')"
+		members[i] = s.request(m)
 	}
+	// As call.readLife has it. The answer of ReplicateKey names the replica that it
+	// made, which is not the key that was called.
+	answer := "CASE WHEN coalesce(errorcode, '') <> '' THEN NULL WHEN eventname = '" + opCreateKey + "' THEN " + s.answer("keyMetadata.arn") +
+		"\n          WHEN eventname = '" + opReplicateKey + "' THEN " + s.answer("replicaKeyMetadata.arn") +
+		"\n          WHEN eventname IN (" + sqlList(switchOps[:]) + ") THEN " + s.answer("keyId") + " END"
+	object := func(name, member string) string { return "coalesce(" + s.object(member) + ", '') AS " + name }
 	return `(
-    SELECT *, array_distinct(CASE WHEN cardinality(named) > 0 THEN named
-      ELSE filter(regexp_extract_all(error_message, '` + sqlKeyARNs + `'), a -> regexp_like(a, '` + sqlKeyARN + `')) END) AS key_arns
+    SELECT *, array_distinct(in_order) AS key_arns
     FROM (
-    SELECT *, CASE WHEN cardinality(in_resources) = 0 OR event_name = '` + opReEncrypt + `' AND cardinality(array_distinct(in_resources)) < 2
-      THEN in_resources || in_request ELSE in_resources END AS named
+    SELECT *, CASE WHEN event_name = '` + opReEncrypt + `' AND cardinality(array_distinct(in_resources)) < 2 AND cardinality(in_resources || in_request) > 0
+        THEN filter(in_request, a -> a = source_key) || in_resources || in_request
+      WHEN cardinality(in_resources) > 0 THEN in_resources WHEN cardinality(in_request) > 0 THEN in_request
+      WHEN cardinality(in_message) > 0 THEN in_message ELSE filter(in_answer, a -> event_name <> '` + opReplicateKey + `') END AS in_order
     FROM (
       SELECT coalesce(` + s.time + `, '') AS event_time, coalesce(eventname, '') AS event_name,
-        coalesce(errorcode, '') AS error_code, coalesce(errormessage, '') AS error_message,
+        coalesce(errorcode, '') AS error_code,
         coalesce(eventid, '') AS event_id, coalesce(sharedeventid, '') AS shared_id, coalesce(requestid, '') AS request_id,
         coalesce(nullif(useridentity.arn, ''), useridentity.principalid, '') AS principal,
         coalesce(useridentity.sessioncontext.sessionissuer.arn, '') AS role,
         coalesce(useridentity.invokedby, '') AS invoked_by, coalesce(sourceipaddress, '') AS source_ip,
-        ` + s.context + ` AS context,
-        filter(coalesce(transform(resources, r -> coalesce(r.arn, '')), ARRAY['']), a -> regexp_like(a, '` + sqlKeyARN + `')) AS in_resources,
-        filter(ARRAY[` + strings.Join(members, ", ") + `], a -> regexp_like(a, '` + sqlKeyARN + `')) AS in_request` + more + `
+        ` + strings.Join([]string{
+		object("context", "encryptionContext"),
+		object("source_context", "sourceEncryptionContext"), object("destination_context", "destinationEncryptionContext"),
+		object("grant_subset", "constraints.encryptionContextSubset"), object("grant_equals", "constraints.encryptionContextEquals"),
+	}, ",\n        ") + `,
+        coalesce(` + members[0] + `, '') AS source_key,
+        ` + sqlKeys("coalesce(transform(resources, r -> r.arn), ARRAY[''])") + ` AS in_resources,
+        ` + sqlKeys("ARRAY["+strings.Join(members, ", ")+"]") + ` AS in_request,
+        ` + sqlKeys("regexp_extract_all(coalesce(errormessage, ''), '"+sqlKeyARNs+"')") + ` AS in_message,
+        ` + sqlKeys("ARRAY["+answer+"]") + ` AS in_answer` + more + `
       FROM ` + s.from + where + `
     ) AS e ) AS m ) AS a`
+}
+
+// sqlKeys are those of a list that are ARNs of keys: a NULL is none.
+func sqlKeys(list string) string {
+	return "filter(" + list + ", a -> regexp_like(a, '" + sqlKeyARN + "') AND length(a) <= 2048)"
+}
+
+// sqlEvent is the array of an event, with the encryption context that concerns
+// key_arn, as call.context has it: the first that is an object, and not too large.
+func sqlEvent(columns []string) string {
+	columns = slices.Clone(columns)
+	columns[slices.Index(columns, "context")] = `(filter(CASE event_name
+        WHEN '` + opReEncrypt + `' THEN ARRAY[CASE WHEN array_position(in_order, key_arn) = 1 THEN source_context ELSE '' END,
+          CASE WHEN array_position(in_order, key_arn) > 1 OR cardinality(key_arns) = 1 THEN destination_context ELSE '' END, context]
+        WHEN '` + opCreateGrant + `' THEN ARRAY[context, grant_subset, grant_equals] ELSE ARRAY[context] END,
+        c -> c LIKE '{%' AND length(c) <= ` + fmt.Sprint(maxContext) + `) || ARRAY[''])[1]`
+	return "ARRAY[" + strings.Join(columns, ", ") + "]"
 }
 
 // kmsSource tells an event of KMS.
@@ -275,10 +334,18 @@ func (s *sqlSource) management() string {
 
 func (s *sqlSource) kms() string { return s.kmsSource() + " AND " + s.management() }
 
-// timed tells an event whose time can be read and is within what is asked for.
-func (s *sqlSource) timed(o QueryOptions) string {
-	return "regexp_like(" + s.time + ", '" + sqlTime + "') AND " + s.time + " <= " + sqlSecond(o.now.Add(maxAhead)) + sqlRange(s.time, o)
+// dated tells an event whose time can be read; false, not NULL, where there is none.
+func (s *sqlSource) dated() string {
+	return "regexp_like(coalesce(" + s.time + ", ''), '" + sqlTime + "')"
 }
+
+// ranged tells an event whose time is within what is asked for, and not of the
+// future.
+func (s *sqlSource) ranged(o QueryOptions) string {
+	return s.time + " <= " + sqlSecond(o.latest()) + sqlRange(s.time, o)
+}
+
+func (s *sqlSource) timed(o QueryOptions) string { return s.dated() + " AND " + s.ranged(o) }
 
 // sqlRange limits the text of a time to what is asked for.
 func sqlRange(column string, o QueryOptions) string {

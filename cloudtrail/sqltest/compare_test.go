@@ -198,11 +198,120 @@ func awkward() []map[string]any {
 	life(keyARN(62), "DisableKey", "DeleteImportedKeyMaterial", "ImportKeyMaterial")
 	life(keyARN(63), "DisableKey", "ImportKeyMaterial")
 	life(keyARN(64), "failed DisableKey")
+	life(keyARN(65), "CancelKeyDeletion")
+	life(keyARN(66), "DeleteExpiredKeyMaterial", "Decrypt")
+	life(keyARN(67), "DeleteExpiredKeyMaterial", "ImportKeyMaterial")
+	life(keyARN(68), "DisableKey", "EnableKey", "DisableKey", "EnableKey", "DisableKey", "EnableKey", "DisableKey", "EnableKey", "DisableKey")
+
+	// What only the answer names.
+	answered := func(arn string) members {
+		return members{"resources": nil, "requestParameters": members{"keyId": "1234abcd-12ab-34cd-56ef-1234567890ab"}, "responseElements": members{"keyId": arn}}
+	}
+	add(event{op: "ScheduleKeyDeletion", members: answered(keyARN(100))})
+	add(event{op: "DisableKey", members: failed("AccessDenied", "", answered(keyARN(101)))}) // none
+	add(event{op: "Decrypt", members: answered(keyARN(101))})                                // none
+	add(event{op: "TagResource", members: answered(keyARN(101))})                            // none
+	add(event{op: "DisableKey", members: answered(alias)})                                   // none
+	add(event{op: "DisableKey", members: members{"resources": on(keyARN(102)), "responseElements": members{"keyId": keyARN(101)}}})
+	add(event{op: "CreateKey", members: members{"responseElements": members{"keyMetadata": members{"arn": keyARN(103)}}}})
+	add(event{op: "CreateKey", members: members{"responseElements": members{"keyMetadata": keyARN(101)}}}) // none
+	add(event{op: "CreateKey", members: members{"resources": []any{}, "responseElements": "x"}})           // none
+	// Replicas: by either call for it, by the earlier of both, and by the second of two.
+	replicated := func(primary string, replica any, more ...members) members {
+		m := members{"readOnly": false, "resources": on(primary), "responseElements": members{"replicaKeyMetadata": members{"arn": replica}}}
+		for _, n := range more {
+			maps.Copy(m, n)
+		}
+		return m
+	}
+	add(event{op: "ReplicateKey", members: replicated(keyARN(104), keyARN(105))})
+	add(event{op: "ReplicateKey", at: at(6), members: replicated(keyARN(104), keyARN(106))})
+	add(event{op: "CreateKey", at: at(7), members: members{"resources": on(keyARN(106))}})
+	add(event{op: "ReplicateKey", at: at(7), members: replicated(keyARN(105), keyARN(106), members{"resources": nil})})
+	add(event{op: "ReplicateKey", at: at(6), members: replicated(keyARN(105), keyARN(104))}) // after a promotion
+	add(event{op: "ReplicateKey", members: replicated(keyARN(107), keyARN(101), failed("AccessDenied", ""))})
+	add(event{op: "ReplicateKey", members: replicated(keyARN(107), nil)})
+
+	// Which encryption context.
+	context := func(name string) members { return members{"for": name} }
+	reEncrypt := func(arns []any, source, destination any, more ...string) members {
+		request := members{"sourceEncryptionContext": source, "destinationEncryptionContext": destination}
+		for i := 0; i < len(more); i += 2 {
+			request[more[i]] = more[i+1]
+		}
+		return members{"resources": arns, "requestParameters": request}
+	}
+	with := func(m members, name string, v any) members {
+		if request, ok := m["requestParameters"].(members); ok {
+			request[name] = v
+		}
+		return m
+	}
+	source, destination := context("source"), context("destination")
+	add(event{op: "ReEncrypt", members: reEncrypt(on(keyARN(111), keyARN(110)), source, destination)})
+	add(event{op: "ReEncrypt", members: reEncrypt(on(keyARN(112), keyARN(112), keyARN(113)), source, destination)})
+	add(event{op: "ReEncrypt", members: reEncrypt(on(keyARN(114)), source, destination, "sourceKeyId", keyARN(115), "destinationKeyId", keyARN(114))})
+	add(event{op: "ReEncrypt", members: reEncrypt(on(keyARN(116)), source, destination, "sourceKeyId", alias, "destinationKeyId", keyARN(117))})
+	add(event{op: "ReEncrypt", members: reEncrypt(nil, source, destination, "sourceKeyId", keyARN(118), "destinationKeyId", keyARN(119))})
+	add(event{op: "ReEncrypt", members: reEncrypt(on(keyARN(120)), source, destination)})
+	add(event{op: "ReEncrypt", members: reEncrypt(on(keyARN(121)), nil, destination)})
+	add(event{op: "ReEncrypt", members: with(reEncrypt(on(keyARN(122)), "x", []any{"x"}), "encryptionContext", context("both"))})
+	add(event{op: "ReEncrypt", members: with(reEncrypt(on(keyARN(123), keyARN(124)), members{}, nil), "encryptionContext", context("both"))})
+	refused := reEncrypt(nil, source, destination)
+	maps.Copy(refused, failed("DisabledException", keyARN(125)+" is disabled."))
+	add(event{op: "ReEncrypt", members: refused})
+	add(event{op: "Decrypt", members: reEncrypt(on(keyARN(126)), source, destination)}) // not of ReEncrypt
+	grant := func(arn string, request members, more ...members) members {
+		m := members{"resources": on(arn), "requestParameters": request}
+		for _, n := range more {
+			maps.Copy(m, n)
+		}
+		return m
+	}
+	disabled := failed("DisabledException", "x")
+	add(event{op: "CreateGrant", members: grant(keyARN(130), members{"constraints": members{"encryptionContextSubset": members{"aws:ebs:id": "vol-1"}}}, disabled)})
+	add(event{op: "CreateGrant", members: grant(keyARN(131), members{"constraints": members{"encryptionContextEquals": context("equals")}}, disabled)})
+	add(event{op: "CreateGrant", members: grant(keyARN(132), members{"constraints": members{"encryptionContextEquals": context("equals"), "encryptionContextSubset": context("subset")}}, disabled)})
+	add(event{op: "CreateGrant", members: grant(keyARN(133), members{"constraints": members{"encryptionContextEquals": context("equals"), "encryptionContextSubset": nil}}, disabled)})
+	add(event{op: "CreateGrant", members: grant(keyARN(134), members{"constraints": "x"}, disabled)})
+	add(event{op: "CreateGrant", members: grant(keyARN(135), members{"constraints": members{"encryptionContextSubset": context("subset")}, "encryptionContext": context("itself")}, disabled)})
+	add(event{op: "Decrypt", members: grant(keyARN(136), members{"constraints": members{"encryptionContextSubset": context("subset")}})})
+	add(event{op: "Decrypt", members: grant(keyARN(137), members{"encryptionContext": members{"long": strings.Repeat("x", 33<<10)}})})
+	add(event{op: "Decrypt", members: grant(keyARN(138), members{"encryptionContext": nil})})
+
+	// What is no key, though it begins like one; what is still being made is not refused.
+	add(event{op: "Decrypt", members: request("keyId", keyARN(140)+"\n")})
+	add(event{op: "Decrypt", members: request("keyId", keyARN(140)+strings.Repeat("0", 2048))})
+	add(event{op: "Decrypt", members: members{"resources": on(keyARN(140) + "\n"), "requestParameters": members{"keyId": keyARN(141)}}})
+	for i, message := range []string{" is updating.", " IS CREATING", " may be creating", " is pending import, as updating it failed", ""} {
+		add(event{op: "Decrypt", at: at(10 + i), members: failed("KMSInvalidStateException", keyARN(142)+message, members{"resources": on(keyARN(142))})})
+	}
+	add(event{op: "Decrypt", members: failed("DisabledException\n", "", members{"resources": on(keyARN(143))})})
+	// More than is counted one by one.
+	for i := range 40 {
+		add(event{op: "Decrypt", members: failed(fmt.Sprintf("Error%dException", i), "", members{"resources": on(keyARN(144)), "sourceIPAddress": fmt.Sprintf("s%d.amazonaws.com", i%20)})})
+		add(event{op: fmt.Sprint("Operation", 2*i), members: members{"resources": on(keyARN(144))}})
+		add(event{op: fmt.Sprint("Operation", 2*i+1), members: members{"resources": on(keyARN(144))}})
+	}
+	// Without what every record has.
+	for _, missing := range []string{"recipientAccountId", "awsRegion"} {
+		r := event{op: "Sign", id: id(), at: at(15), members: members{"resources": on(keyARN(145))}}.record()
+		delete(r, missing)
+		all = append(all, r)
+	}
+	for _, missing := range []string{"sourceIPAddress", "requestID", "userIdentity", "readOnly", "eventType", "requestParameters", "responseElements"} {
+		r := event{op: "Verify", id: id(), at: at(16), members: members{"resources": on(keyARN(146))}}.record()
+		delete(r, missing)
+		all = append(all, r)
+	}
 	return all
 }
 
 // wantOff is since when the keys of life are off: the time of the call.
-var wantOff = map[string]string{keyARN(60): "2026-03-01T13:04:00Z", keyARN(63): "2026-03-01T13:00:00Z"}
+var wantOff = map[string]string{
+	keyARN(60): "2026-03-01T13:04:00Z", keyARN(63): "2026-03-01T13:00:00Z",
+	keyARN(65): "2026-03-01T13:00:00Z", keyARN(66): "2026-03-01T13:00:00Z", keyARN(68): "2026-03-01T13:08:00Z",
+}
 
 func pack(tb testing.TB, records ...map[string]any) *fstest.MapFile {
 	tb.Helper()
@@ -262,6 +371,9 @@ func testArchive(tb testing.TB) fs.FS {
 	all[logFile(account, region, day.Add(24*time.Hour))] = pack(tb, records[:10]...) // once more
 	// An event that came late is in a file of the next day.
 	late := event{op: "Verify", id: "late", at: "2026-03-08T22:50:00Z", members: members{"resources": on(keyARN(70))}}.record()
+	before := event{op: "Verify", id: "before", at: "2026-02-28T23:59:59Z", members: members{"resources": on(keyARN(71))}}.record()
+	all[logFile(account, region, time.Date(2026, time.March, 1, 0, 5, 0, 0, time.UTC))] = pack(tb, before)
+	all[logFile(account, region, time.Date(2026, time.February, 28, 12, 0, 0, 0, time.UTC))] = pack(tb, event{op: "DescribeKey", id: "described", at: "2026-02-28T11:00:00Z", members: members{"resources": on(keyARN(71))}}.record())
 	all[logFile(account, region, time.Date(2026, time.March, 9, 0, 5, 0, 0, time.UTC))] = pack(tb, late)
 	all[logFile(other, region, time.Date(2026, time.March, 2, 10, 0, 0, 0, time.UTC))] = pack(tb, trailChanged()...)
 	return all
@@ -281,6 +393,12 @@ func athenaDB(tb testing.TB, table cloudtrail.AthenaTable, fsys fs.FS) *querier 
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return createdDB(tb, create, database+`."`+table.Name+`"`, fsys)
+}
+
+// createdDB is a DuckDB with the archive in the table that a statement makes.
+func createdDB(tb testing.TB, create, name string, fsys fs.FS) *querier {
+	tb.Helper()
 	db, err := open(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
@@ -293,7 +411,7 @@ func athenaDB(tb testing.TB, table cloudtrail.AthenaTable, fsys fs.FS) *querier 
 	if _, err := db.ExecContext(tb.Context(), "CREATE SCHEMA "+database); err != nil {
 		tb.Fatal(err)
 	}
-	if err := loadAthena(tb.Context(), db, create, database+`."`+table.Name+`"`, tb.TempDir(), fsys); err != nil {
+	if err := loadAthena(tb.Context(), db, create, name, tb.TempDir(), fsys); err != nil {
 		tb.Fatal(err)
 	}
 	return &querier{db: db, page: 100}
@@ -330,12 +448,6 @@ func compare(t *testing.T, got *cloudtrail.QueryHistory, want *cloudtrail.LogHis
 		g, _ := got.Key(arn)
 		w, _ := want.Key(arn)
 		w.Contexts, w.Dropped.Contexts = nil, 0 // not asked for
-		if w.Off == nil {
-			g.Off = nil // compared by TestOffAndCreated
-		}
-		if w.Created == nil {
-			g.Created = nil
-		}
 		gv, wv := reflect.ValueOf(g), reflect.ValueOf(w)
 		for i := range wv.NumField() {
 			name := wv.Type().Field(i).Name
@@ -383,7 +495,7 @@ func TestAthenaAnswersAsTheScannerDoes(t *testing.T) {
 	}
 	want := scan(t, fsys)
 	seen := compare(t, got, want)
-	for field, n := range map[string]int{"First": 30, "Last": 30, "Refusals": 5, "PublicKey": 1, "Operations": 50, "Errors": 20, "Services": 20, "Dropped": 1} {
+	for field, n := range map[string]int{"First": 30, "Last": 30, "Refusals": 5, "PublicKey": 1, "Off": 7, "Created": 6, "Operations": 50, "Errors": 20, "Services": 20, "Dropped": 1} {
 		if seen[field] < n {
 			t.Errorf("%s was compared for %d keys only", field, seen[field])
 		}
@@ -419,7 +531,7 @@ func TestCallsThatSwitchKeysOffAndOnAndCreationAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := 60; i <= 64; i++ {
+	for i := 60; i <= 68; i++ {
 		r, ok := got.Key(keyARN(i))
 		if !ok {
 			t.Fatalf("key %d is not known", i)
@@ -589,10 +701,11 @@ func TestRecordsThatCannotBeReadAreGapsOfTheirDay(t *testing.T) {
 	}
 }
 
-func TestOfManyChangesOfTrailsTheEarliestIsKept(t *testing.T) {
+func TestOfManyChangesOfTrailsAndMakingsOfAReplicaTheEarliestIsKept(t *testing.T) {
 	var records []map[string]any
 	for i := range 400 {
-		records = append(records, event{op: "StopLogging", id: fmt.Sprint("t", i), at: fmt.Sprintf("2026-03-01T%02d:%02d:00Z", 1+i/60, i%60), members: members{"eventSource": "cloudtrail.amazonaws.com"}}.record())
+		records = append(records, event{op: "StopLogging", id: fmt.Sprint("t", i), at: fmt.Sprintf("2026-03-01T%02d:%02d:00Z", 1+i/60, i%60), members: members{"eventSource": "cloudtrail.amazonaws.com"}}.record(),
+			event{op: "ReplicateKey", id: fmt.Sprint("r", i), at: fmt.Sprintf("2026-03-01T%02d:%02d:00Z", 1+i/60, i%60), members: members{"responseElements": members{"replicaKeyMetadata": members{"arn": key}}}}.record())
 	}
 	fsys := testArchiveOf(t, records...)
 	got, err := table.Ask(t.Context(), athenaDB(t, table, fsys), quick)
@@ -601,6 +714,35 @@ func TestOfManyChangesOfTrailsTheEarliestIsKept(t *testing.T) {
 	}
 	if changes := got.TrailChanges(); len(changes) != 256 || changes[0].EventID != "t0" {
 		t.Errorf("%d changes, the first %+v", len(changes), changes[0])
+	}
+	if r, _ := got.Key(key); r.Created == nil || r.Created.EventID != "r0" {
+		t.Errorf("created by %+v", r.Created)
+	}
+}
+
+func TestChangesOfAnOrganizationsTrailAreFoundAmongManyOthers(t *testing.T) {
+	change := func(at string) map[string]any {
+		return event{op: "StopLogging", id: "t" + at, at: at, members: members{"eventSource": "cloudtrail.amazonaws.com"}}.record()
+	}
+	var own []map[string]any
+	for i := range 300 {
+		own = append(own, change(fmt.Sprintf("2026-03-01T%02d:%02d:00Z", 1+i/60, i%60)))
+	}
+	at := time.Date(2026, time.March, 1, 14, 0, 0, 0, time.UTC)
+	inOrganization := func(account string) string {
+		return strings.Replace(logFile(account, region, at), "AWSLogs/", "AWSLogs/o-abcde12345/", 1)
+	}
+	fsys := fstest.MapFS{
+		logFile(account, region, at): pack(t, own...),
+		inOrganization(account):      pack(t, change("2026-03-01T12:00:00Z")),
+		inOrganization(other):        pack(t, event{op: "Decrypt", id: "1", at: "2026-03-01T11:00:00Z", members: members{"resources": on(china)}}.record()),
+	}
+	got, err := table.Ask(t.Context(), athenaDB(t, table, fsys), quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changes := got.TrailChanges(); len(changes) != 257 || !changes[256].Organization {
+		t.Errorf("%d changes, the last %+v", len(changes), changes[len(changes)-1])
 	}
 }
 
@@ -642,4 +784,140 @@ func TestCloudTrailLakeAnswersAsTheScannerDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	compare(t, got, scan(t, fsys, func(o *cloudtrail.ScanOptions) { o.From, o.To = from, to }))
+}
+
+// partitionedBy is the statement that makes the table, partitioned in another way.
+func partitionedBy(t *testing.T, columns ...string) string {
+	t.Helper()
+	create, err := table.Create(cloudtrail.AthenaLocation{Folder: bucket + "AWSLogs", Accounts: []string{account}, Regions: []string{region}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok := strings.Cut(create, "\nPARTITIONED BY (\n")
+	_, tail, ok2 := strings.Cut(rest, "\n)\n")
+	if !ok || !ok2 {
+		t.Fatal(create)
+	}
+	for i, c := range columns {
+		columns[i] = "  `" + c + "` STRING"
+	}
+	return head + "\nPARTITIONED BY (\n" + strings.Join(columns, ",\n") + "\n)\n" + tail
+}
+
+func TestHoweverATableIsPartitionedTheAnswerIsTheSame(t *testing.T) {
+	fsys := testArchive(t)
+	day := func(month time.Month, d int) time.Time { return time.Date(2026, month, d, 0, 0, 0, 0, time.UTC) }
+	for name, tt := range map[string]struct {
+		table   cloudtrail.AthenaTable
+		columns []string
+	}{
+		"by year, month and day":            {cloudtrail.AthenaTable{Year: "year", Month: "month", Day: "day"}, []string{"year", "month", "day"}},
+		"by Region, year, month and day":    {cloudtrail.AthenaTable{Region: "region", Year: "year", Month: "month", Day: "day"}, []string{"region", "year", "month", "day"}},
+		"by timestamp":                      {cloudtrail.AthenaTable{}, []string{"timestamp"}},
+		"by nothing that is asked to prune": {cloudtrail.AthenaTable{Unpartitioned: true}, []string{"timestamp"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			table := tt.table
+			table.Database, table.Name = database, "logs"
+			q := createdDB(t, partitionedBy(t, tt.columns...), database+".logs", fsys)
+			for name, span := range map[string][2]time.Time{
+				"from the first of a month":     {day(time.March, 1), {}},
+				"until the end of a month":      {{}, day(time.March, 1)},
+				"until a second into the month": {{}, day(time.March, 1).Add(time.Second)},
+				"the last day of a month":       {day(time.February, 28), day(time.March, 1)},
+				"a day":                         {day(time.March, 8), day(time.March, 9)},
+				"an hour before midnight":       {day(time.March, 8).Add(22 * time.Hour), day(time.March, 8).Add(23 * time.Hour)},
+				"all":                           {},
+			} {
+				t.Run(name, func(t *testing.T) {
+					for _, ask := range []struct{ accounts, regions []string }{{}, {[]string{account}, []string{region}}} {
+						got, err := table.Ask(t.Context(), q, quick, func(o *cloudtrail.QueryOptions) {
+							o.From, o.To, o.Accounts, o.Regions = span[0], span[1], ask.accounts, ask.regions
+						})
+						if err != nil {
+							t.Fatal(err)
+						}
+						want := scan(t, fsys, func(o *cloudtrail.ScanOptions) {
+							o.From, o.To, o.Accounts, o.Regions = span[0], span[1], ask.accounts, ask.regions
+						})
+						compare(t, got, want)
+						if table.Unpartitioned {
+							continue // it has seen the days before and after too
+						}
+						if g, w := got.Coverage(), want.Coverage(); !reflect.DeepEqual(g, w) {
+							t.Errorf("coverage is\n%v, not\n%v", g, w)
+						}
+						if g, w := got.Days(), want.Days(); !reflect.DeepEqual(g, w) {
+							t.Errorf("days are\n%v, not\n%v", g, w)
+						}
+						if g, w := got.TrailChanges(), want.TrailChanges(); !reflect.DeepEqual(g, w) {
+							t.Errorf("changes are\n%v, not\n%v", g, w)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestWhatIsMissingIsMissingHoweverItIsAskedFor(t *testing.T) {
+	files := func(day int) time.Time { return time.Date(2026, time.March, day, 14, 0, 0, 0, time.UTC) }
+	use := func(day int) map[string]any {
+		return event{op: "Decrypt", id: fmt.Sprint("use", day), at: fmt.Sprintf("2026-03-%02dT12:00:00Z", day), members: members{"resources": on(key)}}.record()
+	}
+	refused := event{op: "Decrypt", id: "r", at: "2026-03-02T12:00:00Z", members: failed("DisabledException", "some key is disabled")}.record()
+	denied := event{op: "Decrypt", id: "d", at: "2026-03-02T12:00:00Z", members: failed("AccessDenied", "no such thing as a refusal")}.record()
+	undated := event{op: "StopLogging", id: "u", at: "", members: members{"eventSource": "cloudtrail.amazonaws.com"}}.record()
+	undated["eventTime"] = "noon"
+	stopped := event{op: "StopLogging", id: "s", at: "2026-03-02T01:00:00Z", members: members{"eventSource": "cloudtrail.amazonaws.com"}}.record()
+	late := event{op: "Decrypt", id: "l", at: "2026-03-02T23:59:59Z"}.record() // in a file of the next day
+	for name, tt := range map[string]struct {
+		record map[string]any
+		want   string // empty: nothing is missing
+	}{
+		"a use of the evening that names no key": {late, "1 uses or refusals name no key"},
+		"a refusal that names no key":            {refused, "1 uses or refusals name no key"},
+		"a denial that names no key":             {denied, ""},
+		"a change of a trail without a time":     {undated, "a KMS record has no time"},
+		"a change of a trail before the time":    {stopped, "after StopLogging of a trail at 2026-03-02T01:00:00Z"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fsys := fstest.MapFS{}
+			for day := 1; day <= 3; day++ {
+				fsys[logFile(account, region, files(day))] = pack(t, use(day))
+			}
+			file := files(2).Add(time.Minute)
+			if tt.record["eventID"] == "l" {
+				file = time.Date(2026, time.March, 3, 0, 5, 0, 0, time.UTC)
+			}
+			fsys[logFile(account, region, file)] = pack(t, tt.record)
+			from := time.Date(2026, time.March, 2, 10, 0, 0, 0, time.UTC)
+			got, err := table.Ask(t.Context(), athenaDB(t, table, fsys), quick, func(o *cloudtrail.QueryOptions) { o.From = from })
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := cloudtrail.Scan(t.Context(), fsys, func(o *cloudtrail.ScanOptions) { o.Now, o.From = now, from })
+			if err != nil {
+				t.Fatal(err)
+			}
+			compare(t, got, want)
+			if g, w := got.TrailChanges(), want.TrailChanges(); !reflect.DeepEqual(g, w) {
+				t.Errorf("changes are\n%v, not\n%v", g, w)
+			}
+			for i, c := range got.Coverage() {
+				if w := want.Coverage(); len(w) != len(got.Coverage()) || !c.From.Equal(w[i].From) || !c.To.Equal(w[i].To) || (len(c.BlindSpots) > 0) != (len(w[i].BlindSpots) > 0) {
+					t.Errorf("coverage is\n%v, not\n%v", got.Coverage(), w)
+				}
+			}
+			for _, h := range []history{got, want} {
+				spots := ""
+				for _, c := range h.Coverage() {
+					spots += fmt.Sprint(c.BlindSpots)
+				}
+				if !strings.Contains(spots, tt.want) || tt.want == "" && strings.Trim(spots, "[]") != "" {
+					t.Errorf("%T: blind spots are %s, not %q", h, spots, tt.want)
+				}
+			}
+		})
+	}
 }

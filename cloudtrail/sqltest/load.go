@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -122,6 +123,15 @@ func loadAthena(ctx context.Context, db *sql.DB, create, table, folder string, f
 				row[p.name] = parts[n-7]
 			case "region":
 				row[p.name] = parts[n-5]
+			case "year":
+				row[p.name] = parts[n-4]
+			case "month":
+				row[p.name] = parts[n-3]
+			case "day":
+				row[p.name] = strings.Join(parts[n-4:n-1], "/")
+				if slices.ContainsFunc(partitions, func(p column) bool { return p.name == "year" }) {
+					row[p.name] = parts[n-2]
+				}
 			default:
 				row[p.name] = strings.Join(parts[n-4:n-1], "/")
 			}
@@ -144,6 +154,7 @@ var lakeColumns = []column{
 	{"errorcode", "VARCHAR"},
 	{"errormessage", "VARCHAR"},
 	{"requestparameters", "MAP(VARCHAR, VARCHAR)"},
+	{"responseelements", "MAP(VARCHAR, VARCHAR)"},
 	{"requestid", "VARCHAR"},
 	{"eventid", "VARCHAR"},
 	{"readonly", "BOOLEAN"},
@@ -159,10 +170,14 @@ var lakeColumns = []column{
 func loadLake(ctx context.Context, db *sql.DB, table, folder string, fsys fs.FS) error {
 	return load(ctx, db, table, lakeColumns, folder, fsys, func(_ string, record map[string]any) (map[string]any, error) {
 		row, _ := lowered(record).(map[string]any)
-		delete(row, "requestparameters") // what is no object does not fit into a map
-		if request, ok := record["requestParameters"].(map[string]any); ok {
+		for column, member := range map[string]string{"requestparameters": "requestParameters", "responseelements": "responseElements"} {
+			delete(row, column) // what is no object does not fit into a map
+			object, ok := record[member].(map[string]any)
+			if !ok {
+				continue
+			}
 			texts := map[string]any{}
-			for name, v := range request {
+			for name, v := range object {
 				if s, ok := v.(string); ok {
 					texts[name] = s
 					continue
@@ -173,7 +188,7 @@ func loadLake(ctx context.Context, db *sql.DB, table, folder string, fsys fs.FS)
 				}
 				texts[name] = string(text)
 			}
-			row["requestparameters"] = texts
+			row[column] = texts
 		}
 		return row, nil
 	})

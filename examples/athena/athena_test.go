@@ -147,8 +147,8 @@ func newFake(t *testing.T) *fake {
 			slices.Concat([]any{"switch", "", arn, "1"}, event("2026-03-02T13:00:00Z", "DisableKey", ""), []any{"us-west-2", "", ""}),
 		},
 		"account": {
-			{"account", "region", "day", "files", "first_stamp", "last_stamp", "organization", "reads", "unnamed", "untimed", "future", "unread", "example"},
-			{"111122223333", "us-west-2", "2026/03/02", "9", "20260302T0005Z", "20260302T2355Z", "", "4", "0", "0", "0", "0", ""},
+			{"account", "region", "day", "files", "first_stamp", "last_stamp", "organization", "reads", "unnamed", "unnamed_before", "untimed", "future", "unread", "example"},
+			{"111122223333", "us-west-2", "2026/03/02", "9", "20260302T0005Z", "20260302T2355Z", "", "4", "0", "0", "0", "0", "0", ""},
 		},
 	}}
 }
@@ -235,7 +235,7 @@ func TestStatementsArePrintedWithoutAnAccount(t *testing.T) {
 		want []string
 	}{
 		"those that are run": {nil, []string{"-- Use\nSELECT key_arn", "-- Coverage\nSELECT account", `FROM "default"."cloudtrail_logs"`}},
-		"those for few keys": {[]string{"-keys", arn, "-regions", "us-west-2,eu-west-1"}, []string{"key_arn IN ('" + arn + "')", "awsregion IN ('eu-west-1', 'us-west-2')"}},
+		"those for few keys": {[]string{"-keys", arn, "-regions", "us-west-2,eu-west-1"}, []string{"key_arn IN ('" + arn + "')", ", awsregion, '') IN ('', 'eu-west-1', 'us-west-2')"}},
 		"that which makes the table": {
 			[]string{"-create", "s3://amzn-s3-demo-bucket/AWSLogs", "-accounts", "111122223333", "-regions", "us-west-2"},
 			[]string{"CREATE EXTERNAL TABLE `default`.`cloudtrail_logs` (", "CloudTrail/us-west-2/${timestamp}"},
