@@ -4,8 +4,9 @@
 //
 // Without -run it prints the statements, which needs no account and costs nothing:
 //
-//	athena -database logs -table cloudtrail_logs -from 2025-01-01
-//	athena -database logs -table cloudtrail_logs -from 2025-01-01 -run
+//	go run -C examples ./athena -database logs -table cloudtrail_logs -from 2025-01-01
+//	go run -C examples ./athena -database logs -table cloudtrail_logs -from 2025-01-01 -run
+//	go run -C examples ./athena -h
 //
 // With -create it prints the statement that makes the table.
 package main
@@ -18,124 +19,114 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/athena"
+	"github.com/aws/smithy-go/logging"
 
+	"github.com/kmsusage/usage"
 	"github.com/kmsusage/usage/cloudtrail"
+)
+
+// The exit codes; help says the same.
+const (
+	exitOK         = 0
+	exitIncomplete = 1
+	exitUsage      = 2
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Args[1:], os.Stdout, func(ctx context.Context) (*athena.Client, error) {
-		cfg, err := config.LoadDefaultConfig(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return athena.NewFromConfig(cfg), nil
-	})
-	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "athena:", err)
-		os.Exit(1)
-	}
+	context.AfterFunc(ctx, stop) // the first ctrl-C stops the queries, a second one ends at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, connect))
 }
 
-// run is the program. connect is called only if something is to be run.
-func run(ctx context.Context, args []string, out io.Writer, connect func(context.Context) (*athena.Client, error)) error {
-	var (
-		flags     = flag.NewFlagSet("athena", flag.ContinueOnError)
-		table     cloudtrail.AthenaTable
-		o         cloudtrail.QueryOptions
-		folder    = flags.String("create", "", "print the statement that makes the table over the log files in this `folder`, such as s3://bucket/AWSLogs")
-		runThem   = flags.Bool("run", false, "run the statements; each reads the archive once, which Athena charges for")
-		workGroup = flags.String("workgroup", "", "Athena's work group; none: primary")
-		output    = flags.String("output", "", "s3://bucket/prefix/ for results; none: that of the work group")
-	)
-	flags.StringVar(&table.Database, "database", "default", "database of the table")
-	flags.StringVar(&table.Name, "table", "cloudtrail_logs", "name of the table")
-	flags.StringVar(&table.Day, "day", "", "partition by day, such as 2026/03/01; none: timestamp")
-	flags.StringVar(&table.Account, "account-column", "", "partition by account, if there is one")
-	flags.StringVar(&table.Region, "region-column", "", "partition by Region, if there is one")
-	flags.Func("from", "first `day`, such as 2025-01-01; none: all", func(s string) (err error) {
-		o.From, err = time.Parse(time.DateOnly, s)
-		return err
-	})
-	flags.Func("to", "first `day` not asked for; none: all", func(s string) (err error) {
-		o.To, err = time.Parse(time.DateOnly, s)
-		return err
-	})
-	list := func(into *[]string) func(string) error {
-		return func(s string) error { *into = append(*into, strings.Split(s, ",")...); return nil }
+// connect makes a client of the credentials that the AWS CLI would use.
+func connect(ctx context.Context) (*athena.Client, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
+	if err != nil {
+		return nil, err
 	}
-	flags.Func("keys", "`ARNs` of keys, with commas; none: all", list(&o.Keys))
-	flags.Func("accounts", "`accounts`, with commas; none: all", list(&o.Accounts))
-	flags.Func("regions", "`Regions`, with commas; none: all", list(&o.Regions))
-	flags.BoolVar(&o.Complete, "complete", false, "nothing is missing from the table: I vouch for it")
-	if err := flags.Parse(args); err != nil {
-		return err
+	if cfg.Region == "" {
+		return nil, errors.New("no Region: set one in the profile or in AWS_REGION")
 	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("what is %q for?", flags.Arg(0))
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		return nil, fmt.Errorf("no AWS credentials: sign in (aws sso login, or aws configure), or set AWS_PROFILE: %w", err)
 	}
-	options := func(into *cloudtrail.QueryOptions) { *into = o }
+	return athena.NewFromConfig(cfg), nil
+}
 
-	switch {
-	case *folder != "":
-		statement, err := table.Create(cloudtrail.AthenaLocation{Folder: *folder, Accounts: o.Accounts, Regions: o.Regions, Since: o.From})
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(out, statement)
-		return err
-	case !*runThem:
-		statements, err := table.Statements(options)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(out, "-- Use\n%s\n\n-- Attempts since keys were off\n%s\n\n-- Coverage\n%s\n", statements.Use, statements.Attempts, statements.Coverage)
-		return err
+// run is the program without its process. connect is called only if something is
+// to be run.
+func run(ctx context.Context, argv []string, stdout, stderr io.Writer, connect func(context.Context) (*athena.Client, error)) int {
+	a, err := parseArgs(argv)
+	if errors.Is(err, flag.ErrHelp) {
+		return printed(stdout, stderr, help)
 	}
+	if err != nil {
+		return refuse(stderr, err)
+	}
+	options := func(into *cloudtrail.QueryOptions) { *into = a.query }
+	if !a.run {
+		text, err := a.statements(options)
+		if err != nil {
+			return refuse(stderr, err)
+		}
+		return printed(stdout, stderr, text)
+	}
+
 	client, err := connect(ctx)
 	if err != nil {
-		return err
+		return complain(stderr, err)
 	}
-	history, err := table.Ask(ctx, querier{client: client, workGroup: *workGroup, output: *output}, options)
-	if history != nil { // what was answered is good, whatever is missing
-		_, failed := io.WriteString(out, report(history))
-		err = errors.Join(err, failed)
+	history, err := a.table.Ask(ctx, querier{client: client, workGroup: a.workGroup, output: a.output}, options)
+	if history == nil {
+		if errors.Is(err, usage.ErrInvalidOption) {
+			return refuse(stderr, err)
+		}
+		return complain(stderr, err)
 	}
-	return err
+	// What was answered comes first: it is good, whatever is missing.
+	code := printed(stdout, stderr, report(history, err == nil && len(history.Gaps()) == 0))
+	if err != nil {
+		return complain(stderr, err)
+	}
+	if len(history.Gaps()) > 0 {
+		code = exitIncomplete
+	}
+	return code
 }
 
-// report tells what was answered.
-func report(h *cloudtrail.QueryHistory) string {
-	var out strings.Builder
-	for arn, r := range h.Keys() {
-		fmt.Fprintln(&out, arn)
-		if r.First != nil {
-			fmt.Fprintf(&out, "  first used %s by %s: %s\n", r.First.At.Format(time.RFC3339), r.First.Principal, r.First.Operation)
-			fmt.Fprintf(&out, "  last used  %s by %s: %s\n", r.Last.At.Format(time.RFC3339), r.Last.Principal, r.Last.Operation)
-		}
-		if r.Off != nil {
-			fmt.Fprintf(&out, "  off since  %s by %s: %s\n", r.Off.At.Format(time.RFC3339), r.Off.Principal, r.Off.Operation)
-		}
-		for _, e := range r.Refusals {
-			fmt.Fprintf(&out, "  refused    %s to %s: %s, %s\n", e.At.Format(time.RFC3339), e.Principal, e.Operation, e.ErrorCode)
-		}
-		if r.Dropped.Refusals > 0 {
-			fmt.Fprintf(&out, "  refused    %d times more\n", r.Dropped.Refusals)
-		}
+// statements are what is printed if nothing is run.
+func (a args) statements(options func(*cloudtrail.QueryOptions)) (string, error) {
+	if a.folder != "" {
+		statement, err := a.table.Create(cloudtrail.AthenaLocation{Folder: a.folder, Accounts: a.query.Accounts, Regions: a.query.Regions, Since: a.query.From})
+		return statement + "\n", err
 	}
-	for _, c := range h.Coverage() {
-		fmt.Fprintf(&out, "seen: account %s in %s from %s to %s, blind spots: %q\n", c.Account, c.Region, c.From.Format(time.RFC3339), c.To.Format(time.RFC3339), c.BlindSpots)
-	}
-	for _, g := range h.Gaps() {
-		fmt.Fprintln(&out, "gap:", g)
-	}
-	return out.String()
+	s, err := a.table.Statements(options)
+	return "-- Nothing was run; -run runs these.\n\n-- Use\n" + s.Use + "\n\n-- Attempts since keys were off\n" + s.Attempts + "\n\n-- Coverage\n" + s.Coverage + "\n", err
 }
+
+// printed prints and returns the exit code for that.
+func printed(stdout, stderr io.Writer, text string) int {
+	if _, err := io.WriteString(stdout, text); err != nil {
+		return complain(stderr, fmt.Errorf("cannot print: %w", err))
+	}
+	return exitOK
+}
+
+// refuse says what is wrong with the flags.
+func refuse(stderr io.Writer, err error) int {
+	tell(stderr, "athena: "+plain(words(err))+"\nRun it with -h for help.\n")
+	return exitUsage
+}
+
+func complain(stderr io.Writer, err error) int {
+	for _, s := range describe(err) {
+		tell(stderr, "athena: "+plain(s)+"\n")
+	}
+	return exitIncomplete
+}
+
+// tell prints what is worth saying; that it could not be said is not.
+func tell(w io.Writer, s string) { _, _ = io.WriteString(w, s) }

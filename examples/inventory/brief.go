@@ -23,6 +23,10 @@ func inBrief(h usage.Hold, a usage.Assessment) string {
 		if f.Metadata != nil && !f.Metadata.DeletionDate.IsZero() {
 			s = "to be deleted " + date(f.Metadata.DeletionDate)
 		}
+	case usage.NotRead:
+		for op, call := range calls {
+			s = strings.Replace(s, op, call, 1)
+		}
 	case usage.UsageUnknown:
 		s = strings.Replace(s, "could not be read", "not read", 1)
 	case usage.InUse:

@@ -10,7 +10,9 @@ import (
 
 func TestTheDemoTellsWhoUsedAKeyLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		runWith(t.Context(), "-events -all").want(t, exitOK, "476 keys in 2 accounts", " by Admin")
+		r := runWith(t.Context(), "-events -all")
+		r.want(t, exitOK, "476 keys in 2 accounts", " by Admin", "Out of sight: CloudTrail beyond 90 days, refusals that it does not record, IAM policies,")
+		mustFit(t, r.stdout, tableWidth)
 	})
 }
 
@@ -28,5 +30,10 @@ func TestEventsOverHTTP(t *testing.T) {
 	r.want(t, exitOK, `"op":"History:cloudtrail-trails","reason":"denied"`)
 	if !strings.Contains(r.stdout, `"class":"Unused"`) {
 		t.Error("the keys were not judged")
+	}
+	r = runWith(t.Context(), "-events -quota 1000 -regions us-east-1 -endpoint "+url)
+	r.want(t, exitOK, "DescribeTrails was not read: denied", "Not seen: denied DescribeTrails of 3 keys, LookupEvents of 1 key.")
+	if strings.Contains(r.stdout, "History:") {
+		t.Errorf("it names a source as the library does:\n%s", r.stdout)
 	}
 }

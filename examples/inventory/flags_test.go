@@ -103,7 +103,7 @@ func TestTheBoundsOfTheQuotaAreTheLibrarys(t *testing.T) {
 }
 
 func TestTheHelpHasEveryFlagAndFits(t *testing.T) {
-	for _, name := range []string{"profile", "regions", "endpoint", "window", "quota", "all", "json", "h"} {
+	for _, name := range []string{"profile", "regions", "endpoint", "window", "quota", "events", "all", "json", "h"} {
 		if !regexp.MustCompile(`(?m)^  -` + name + `\b`).MatchString(help) {
 			t.Errorf("-%s is not explained", name)
 		}

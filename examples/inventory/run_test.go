@@ -60,7 +60,7 @@ func TestTheDemo(t *testing.T) {
 	r.want(t, exitOK,
 		"2 accounts (111122223333, 444455556666), 3 Regions (ap-south-1, eu-west-1, us-east-1), as of 2026-11-16; window 90 days.",
 		"keys can be retired", "clears what stands here", "cannot be judged", "cannot be retired now", "keys in use", "more, use -all",
-		"Not seen: denied DescribeKey of")
+		"Not seen: denied DescribeKey of", "Out of sight: CloudTrail, IAM policies,")
 	for _, c := range usage.Classes() {
 		if !strings.Contains(r.stdout, "\n"+c.String()) {
 			t.Errorf("the summary lacks %v", c)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kmsusage/usage"
+	"github.com/kmsusage/usage/cloudtrail"
 )
 
 // report is the table, what it is of, and what to make of it.
@@ -23,7 +24,7 @@ func report(as []usage.Assessment, a args, failed, width int) string {
 	b.WriteString("\n")
 	printClasses(&b, as, width)
 	b.WriteString("\n")
-	for _, s := range closing(as, failed) {
+	for _, s := range closing(as, failed, a.events) {
 		b.WriteString(wrap(s, width) + "\n")
 	}
 	return b.String()
@@ -107,8 +108,15 @@ func printClasses(b *strings.Builder, as []usage.Assessment, width int) {
 	line("all", sum, "")
 }
 
-// closing is what this inspection could not see, and what to make of the rest.
-func closing(as []usage.Assessment, failed int) []string {
+// calls are what is asked of AWS behind the sources that are gaps as such.
+var calls = map[string]string{
+	"History:" + cloudtrail.EventHistorySource: lookupEvents,
+	"History:" + cloudtrail.TrailSource:        "DescribeTrails",
+}
+
+// closing is what this inspection could not see, and what to make of the rest;
+// events tells whether CloudTrail was asked too.
+func closing(as []usage.Assessment, failed int, events bool) []string {
 	type gap struct {
 		op     string
 		reason usage.GapReason
@@ -117,7 +125,7 @@ func closing(as []usage.Assessment, failed int) []string {
 	unseen := map[string]int{} // members of sets by Region
 	for _, a := range as {
 		for _, g := range a.Finding.Gaps {
-			gaps[gap{g.Op, g.Reason}]++
+			gaps[gap{cmp.Or(calls[g.Op], g.Op), g.Reason}]++
 		}
 	}
 	for _, s := range usage.Sets(findingsOf(as)) {
@@ -147,9 +155,13 @@ func closing(as []usage.Assessment, failed int) []string {
 	if len(missing) > 0 {
 		notSeen = "Not seen: " + strings.Join(missing, "; ") + "."
 	}
+	unasked := "CloudTrail"
+	if events {
+		unasked = "CloudTrail beyond 90 days, refusals that it does not record"
+	}
 	return []string{
 		notSeen,
-		"Out of sight: CloudTrail, IAM policies, other accounts and Regions, public keys used outside KMS, and use from before KMS tracked it.",
+		"Out of sight: " + unasked + ", IAM policies, other accounts and Regions, public keys used outside KMS, and use from before KMS tracked it.",
 		"TO CLEAR: held only by what the owner's word clears, or a complete probe, a search of everything that could use the key.",
 		"A (+1) counts further holds, or aliases; -json has them all, and what clears each hold.",
 		"Retirable is no proof. Disable a key first, and watch CloudTrail for DisabledException before its deletion is scheduled.",

@@ -52,7 +52,7 @@ type joined struct {
 
 // printJoined judges every key of the inventory once more and prints what the logs
 // change, and what they know of each key.
-func printJoined(ctx context.Context, b *strings.Builder, logs *cloudtrail.LogHistory, inventory []usage.Assessment, all bool) {
+func printJoined(ctx context.Context, b *strings.Builder, logs *cloudtrail.LogHistory, inventory []usage.Assessment, a args) {
 	rows := join(ctx, logs, inventory)
 	rank := func(j joined) int {
 		switch {
@@ -69,7 +69,7 @@ func printJoined(ctx context.Context, b *strings.Builder, logs *cloudtrail.LogHi
 	slices.SortStableFunc(rows, func(a, b joined) int {
 		return cmp.Or(rank(a)-rank(b), cmp.Compare(a.after.Finding.ARN, b.after.Finding.ARN))
 	})
-	t := newTable(all, "KEY", "REGION", "CLASS", "WITH LOGS", "RETIRABLE", "LAST USE IN LOGS", "BY", "OFF SINCE", "REFUSED")
+	t := newTable(a.all, "KEY", "REGION", "CLASS", "WITH LOGS", "RETIRABLE", "LAST USE IN LOGS", "BY", "OFF SINCE", "REFUSED")
 	known := map[string]bool{}
 	for _, j := range rows {
 		f := j.after.Finding
@@ -78,7 +78,7 @@ func printJoined(ctx context.Context, b *strings.Builder, logs *cloudtrail.LogHi
 		if j.before.Verdict.Class == j.after.Verdict.Class {
 			class = "same"
 		}
-		t.row(label(f), f.Region(), j.before.Verdict.Class.String(), class, yes(j.after.Retirable()), stamp(j.rec.Last), who(f, j.rec.Last), stamp(j.rec.Off), refusals(j.rec))
+		t.row(label(f, a), f.Region(), j.before.Verdict.Class.String(), class, yes(j.after.Retirable()), stamp(j.rec.Last), a.fit(who(f, j.rec.Last), whoWidth), stamp(j.rec.Off), refusals(j.rec))
 	}
 	t.print(b)
 
@@ -89,7 +89,7 @@ func printJoined(ctx context.Context, b *strings.Builder, logs *cloudtrail.LogHi
 		}
 	}
 	if foreign > 0 {
-		fmt.Fprintf(b, "%d keys in the logs are not in the inventory: of other accounts or Regions, or deleted.\n", foreign)
+		fmt.Fprintf(b, "Not in the inventory: %s of the logs, of other accounts or Regions, or deleted.\n", count(foreign, "key"))
 	}
 }
 
@@ -118,11 +118,11 @@ func join(ctx context.Context, logs *cloudtrail.LogHistory, inventory []usage.As
 	return rows
 }
 
-func label(f usage.Finding) string {
+func label(f usage.Finding, a args) string {
 	if len(f.Aliases) > 0 {
-		return fit(plain(strings.TrimPrefix(f.Aliases[0], "alias/")), 30)
+		return a.fit(strings.TrimPrefix(f.Aliases[0], "alias/"), 30)
 	}
-	return short(f.KeyID())
+	return a.fit(f.KeyID(), idWidth)
 }
 
 func yes(b bool) string {

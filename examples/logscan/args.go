@@ -18,7 +18,7 @@ const help = `Logscan reads CloudTrail log files and prints who used which KMS k
 DIR is a folder with log files as CloudTrail delivers them to S3, copied with "aws s3 sync" for
 example: AWSLogs/…/CloudTrail/…/*.json.gz. It can also be a .zip file of such a folder, or a single
 file: plain .json, JSON lines and what "aws cloudtrail lookup-events" prints are read as well.
-Without DIR it reads a small archive that it makes up.
+Without DIR it reads a small archive that it makes up. Long names are cut on a terminal only.
 
   -against FILE    judge keys once more, with what the logs say: FILE is what inventory -json prints
   -accounts A,B    only log files of these accounts
@@ -40,6 +40,7 @@ type args struct {
 	path, against string // empty: none
 	scan          cloudtrail.ScanOptions
 	all, demo     bool
+	terminal      bool // that is what the report is printed on
 }
 
 // options is an option function of cloudtrail.Scan.
@@ -80,7 +81,7 @@ func parseArgs(argv []string) (args, error) {
 		return args{}, errors.New("-demo and a folder exclude each other")
 	}
 	if !a.scan.From.IsZero() && !a.scan.To.IsZero() && !a.scan.From.Before(a.scan.To) {
-		return args{}, errors.New("-from is behind -to")
+		return args{}, errors.New("-from is after -to")
 	}
 	return a, nil
 }

@@ -78,6 +78,7 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 	}
 
 	// What was read comes first: it is good whatever is missing.
+	a.terminal = isTerminal(stdout)
 	text, gaps := report(ctx, src.title, logs, inventory, a)
 	if _, err := io.WriteString(stdout, text); err != nil {
 		complain(stderr, fmt.Errorf("cannot print the report: %w", err))
@@ -97,13 +98,10 @@ func report(ctx context.Context, title string, logs *cloudtrail.LogHistory, inve
 	switch {
 	case logs.Stats().Files == 0:
 		b.WriteString("\nNo log file was found there. CloudTrail's are named *.json.gz; *.json, *.jsonl and *.ndjson are read as well.\n")
-		if logs.Stats().Skipped > 0 {
-			b.WriteString("What is there was left out by -accounts, -regions, -from and -to, or is a digest or another service's.\n")
-		}
 	case inventory == nil:
-		printKeys(&b, logs, a.all)
+		printKeys(&b, logs, a)
 	default:
-		printJoined(ctx, &b, logs, inventory, a.all)
+		printJoined(ctx, &b, logs, inventory, a)
 	}
 	if logs.Stats().Files > 0 {
 		printCoverage(&b, logs, a.all)

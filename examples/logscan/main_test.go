@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kmsusage/usage"
+	"github.com/kmsusage/usage/cloudtrail"
 	"github.com/kmsusage/usage/internal/archive"
 )
 
@@ -91,8 +92,56 @@ func TestItReadsASingleFileAndNoOtherOfItsFolder(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "other.json", "broken")
 	name := write(t, dir, "events.json", record)
-	if code, out, _ := logscan(t, name); code != exitOK || !strings.Contains(out, "1 files, 1 records") || !strings.Contains(out, "1234abcd") || !strings.Contains(out, "proves nothing") {
+	if code, out, _ := logscan(t, name); code != exitOK || !strings.Contains(out, "\n1 file, 1 record, 1 of KMS, 1 key; times are UTC\n") || !strings.Contains(out, "1234abcd") || !strings.Contains(out, "proves nothing") {
 		t.Errorf("%d\n%s", code, out)
+	}
+}
+
+func TestWhatWasNotOpenedIsSaidIfThereIsAny(t *testing.T) {
+	dir, err := archive.Spec{}.Dir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, out, _ := logscan(t, dir); strings.Contains(out, "not opened") || strings.Contains(out, "seen before") || strings.Contains(out, "name no key") {
+		t.Errorf("it counts what is not there:\n%s", out)
+	}
+	write(t, dir, "notes.txt", "hello")
+	_, out, _ := logscan(t, "-regions", "us-east-1", dir)
+	if !strings.Contains(out, "\nFiles and folders not opened: 1 by path (another account, Region or day, or digests and the like), 1 by name (not that of a log file).\n") {
+		t.Errorf("%s", out)
+	}
+	twice := write(t, t.TempDir(), "twice.json", strings.Repeat(strings.Replace(record, "{", `{"eventID":"e",`, 1), 2))
+	if _, out, _ := logscan(t, twice); !strings.Contains(out, "1 file, 2 records, 2 of KMS (1 seen before), 1 key; times are UTC\n") {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestColumnsAreCutOnATerminalOnly(t *testing.T) {
+	const id = "1234abcd-12ab-34cd-56ef-1234567890ab"
+	var lines strings.Builder
+	for _, service := range []string{"dynamodb", "secretsmanager", "lambda", "s3"} {
+		lines.WriteString(strings.Replace(record, "{", `{"userIdentity":{"arn":"arn:aws:iam::111122223333:role/`+strings.Repeat("long", 20)+`","invokedBy":"`+service+`.amazonaws.com"},`, 1))
+	}
+	name := write(t, t.TempDir(), "a.json", lines.String())
+	_, out, _ := logscan(t, name)
+	for _, want := range []string{id, strings.Repeat("long", 20), "dynamodb, lambda, s3, secretsmanager\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	src, err := open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logs, err := cloudtrail.Scan(t.Context(), src.fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, _ = report(t.Context(), src.title, logs, nil, args{terminal: true})
+	for _, want := range []string{id[:17] + "…  ", "role/longlonglonglonglonglonglon…  ", "dynamodb, lambda, s3, secretsma…\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
 	}
 }
 

@@ -19,10 +19,15 @@ type progress struct {
 
 // newProgress is nil, which tells nobody, unless w is a terminal.
 func newProgress(w io.Writer) *progress {
-	if f, ok := w.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
+	if !isTerminal(w) || os.Getenv("TERM") == "dumb" {
 		return nil
 	}
 	return &progress{w: w}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // option is an option function of cloudtrail.Scan.
@@ -35,7 +40,7 @@ func (p *progress) option(o *cloudtrail.ScanOptions) {
 func (p *progress) update(s cloudtrail.ScanProgress) {
 	if now := time.Now(); now.Sub(p.last) > 100*time.Millisecond {
 		p.last = now
-		tell(p.w, fmt.Sprintf("\r\x1b[Kday %d of %d, %d files, %d MB, %d records of KMS", s.DaysDone, s.Days, s.FilesDone, s.Bytes/1e6, s.KMS))
+		tell(p.w, fmt.Sprintf("\r\x1b[Kday %d of %d, %s, %d MB, %s of KMS", s.DaysDone, s.Days, count(s.FilesDone, "file"), s.Bytes/1e6, count(s.KMS, "record")))
 	}
 }
 

@@ -17,13 +17,28 @@ import (
 const few = 20
 
 func printStats(b *strings.Builder, s cloudtrail.Stats) {
-	fmt.Fprintf(b, "%d files, %d records, %d of KMS (%d of them copies), %d keys; %d files and folders left out by their path, %d by their name\n",
-		s.Files, s.Records, s.KMS, s.Duplicates, s.Keys, s.Skipped, s.Ignored)
+	if s.Files > 0 {
+		fmt.Fprintf(b, "%s, %s, %d of KMS", count(s.Files, "file"), count(s.Records, "record"), s.KMS)
+		if s.Duplicates > 0 {
+			fmt.Fprintf(b, " (%d seen before)", s.Duplicates)
+		}
+		b.WriteString(", " + count(s.Keys, "key") + "; times are UTC\n")
+	}
+	var closed []string
+	if s.Skipped > 0 {
+		closed = append(closed, fmt.Sprintf("%d by path (another account, Region or day, or digests and the like)", s.Skipped))
+	}
+	if s.Ignored > 0 {
+		closed = append(closed, fmt.Sprintf("%d by name (not that of a log file)", s.Ignored))
+	}
+	if len(closed) > 0 {
+		fmt.Fprintf(b, "Files and folders not opened: %s.\n", strings.Join(closed, ", "))
+	}
 	if s.Forgotten > 0 {
 		b.WriteString("Copies that lie far apart may have been counted twice; first and last use are right.\n")
 	}
 	if s.Unattributed > 0 {
-		fmt.Fprintf(b, "%d calls name no key by its ARN.\n", s.Unattributed)
+		fmt.Fprintf(b, "Calls that name no key by its ARN: %d.\n", s.Unattributed)
 	}
 }
 
@@ -34,7 +49,7 @@ type row struct {
 
 // printKeys prints what the logs say of each key: first those that somebody was
 // refused, then by last use.
-func printKeys(b *strings.Builder, logs *cloudtrail.LogHistory, all bool) {
+func printKeys(b *strings.Builder, logs *cloudtrail.LogHistory, a args) {
 	var rows []row
 	for arn, rec := range logs.Keys() {
 		rows = append(rows, row{arn, rec})
@@ -43,10 +58,10 @@ func printKeys(b *strings.Builder, logs *cloudtrail.LogHistory, all bool) {
 		return cmp.Or(cmp.Compare(min(len(b.rec.Refusals), 1), min(len(a.rec.Refusals), 1)),
 			lastUse(b.rec).Compare(lastUse(a.rec)), cmp.Compare(a.arn, b.arn))
 	})
-	t := newTable(all, "KEY", "REGION", "ACCOUNT", "CALLS", "FIRST USE", "LAST USE", "BY", "OFF SINCE", "REFUSED", "SERVICES")
+	t := newTable(a.all, "KEY", "REGION", "ACCOUNT", "CALLS", "FIRST USE", "LAST USE", "BY", "OFF SINCE", "REFUSED", "SERVICES")
 	for _, r := range rows {
 		f := usage.Finding{ARN: r.arn}
-		t.row(short(f.KeyID()), f.Region(), f.Account(), calls(r.rec), stamp(r.rec.First), stamp(r.rec.Last), who(f, r.rec.Last), stamp(r.rec.Off), refusals(r.rec), services(r.rec))
+		t.row(a.fit(f.KeyID(), idWidth), f.Region(), f.Account(), calls(r.rec), stamp(r.rec.First), stamp(r.rec.Last), a.fit(who(f, r.rec.Last), whoWidth), stamp(r.rec.Off), refusals(r.rec), a.fit(services(r.rec), 32))
 	}
 	t.print(b)
 }
@@ -86,7 +101,7 @@ func who(f usage.Finding, e *usage.Event) string {
 	if _, resource, ok := strings.Cut(name, "::"); ok {
 		name = strings.TrimPrefix(resource, f.Account()+":")
 	}
-	return fit(plain(e.Operation+" by "+name), 44)
+	return plain(e.Operation + " by " + name)
 }
 
 func refusals(r usage.Record) string {
@@ -105,11 +120,23 @@ func services(r usage.Record) string {
 	for i, n := range names {
 		names[i] = strings.TrimSuffix(n, ".amazonaws.com")
 	}
-	return fit(plain(cmp.Or(strings.Join(names, " "), "-")), 32)
+	return plain(cmp.Or(strings.Join(names, ", "), "-"))
 }
 
-// short is the beginning of a key ID.
-func short(id string) string { return fit(plain(id), 18) }
+// How wide columns are on a terminal.
+const (
+	idWidth  = 18 // the beginning of a key ID
+	whoWidth = 44
+)
+
+// fit cuts what is printed on a terminal to n cells. What goes into a file or to
+// another program stays whole.
+func (a args) fit(s string, n int) string {
+	if s = plain(s); !a.terminal {
+		return s
+	}
+	return fit(s, n)
+}
 
 // table aligns columns. Those that say the same in every row are left out, but
 // said above it; those that say nothing are left out.

@@ -2,6 +2,7 @@
 // fake of KMS and CloudTrail: no AWS account is needed.
 //
 //	go run -C examples ./walk
+//	go run -C examples ./walk -h
 //
 // Two keys have been silent for months. CloudTrail answers what KMS does not keep:
 // who made the last use, whether a key was used before KMS began to track use, and
@@ -12,11 +13,14 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
-	"log"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"testing/fstest"
 	"time"
 
@@ -37,20 +41,47 @@ const (
 	appKey  = "AKIAIOSFODNN7EXAMPLE" // the app's access key
 )
 
-func main() {
+// The exit codes; help says the same.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the program without its process.
+func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
+	err := parseArgs(argv)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		if _, err := io.WriteString(stdout, help); err != nil {
+			return exitFailed
+		}
+		return exitOK
+	case err != nil:
+		tell(stderr, "walk: "+err.Error()+"\nRun it with -h for help.\n")
+		return exitUsage
+	}
+
 	p := newPlace()
 	url, stop, err := p.srv.Start()
 	if err != nil {
-		log.Fatal(err)
+		tell(stderr, "walk: "+err.Error()+"\n")
+		return exitFailed
 	}
 	defer stop()
 	p.kms = p.srv.Client(account, region, func(o *kms.Options) { o.BaseEndpoint, o.HTTPClient = &url, http.DefaultClient })
 	p.trail = p.srv.CloudTrail(account, region, func(o *trail.Options) { o.BaseEndpoint, o.HTTPClient = &url, http.DefaultClient })
-	if err := p.walk(context.Background(), os.Stdout); err != nil {
-		stop()
-		log.Fatal(err) //nolint:gocritic // stopped
+	if err := p.walk(ctx, stdout); err != nil {
+		tell(stderr, "walk: "+err.Error()+"\n")
+		return exitFailed
 	}
+	return exitOK
 }
+
+// tell prints what is worth saying; that it could not be said is not.
+func tell(w io.Writer, s string) { _, _ = io.WriteString(w, s) }
 
 // place is an account in a Region, on a clock of its own.
 type place struct {
@@ -98,13 +129,26 @@ func (p *place) past() (receipts, orders string, err error) {
 	return receipts, orders, err
 }
 
-func (p *place) walk(ctx context.Context, w io.Writer) error {
+// walk goes the whole way and prints it.
+func (p *place) walk(ctx context.Context, to io.Writer) error {
+	w := &printer{w: to}
+	if err := p.goThrough(ctx, w); err != nil {
+		return err
+	}
+	if w.err != nil {
+		return fmt.Errorf("cannot print: %w", w.err)
+	}
+	return nil
+}
+
+func (p *place) goThrough(ctx context.Context, w *printer) error {
 	receipts, orders, err := p.past()
 	if err != nil {
 		return err
 	}
 	names := map[string]string{receipts: "alias/receipts", orders: "alias/orders"}
 
+	w.print("Embedded fakes of AWS KMS and CloudTrail, no real account. Times are UTC.\n")
 	p.say(w, "KMS alone")
 	findings, err := p.inspect(ctx)
 	if err != nil {
@@ -156,12 +200,14 @@ func (p *place) walk(ctx context.Context, w io.Writer) error {
 	if findings, err = p.inspect(ctx); err != nil {
 		return err
 	}
-	p.say(w, "With the event history; asking it about "+events.Estimate(findings).String())
+	e := events.Estimate(findings)
+	p.say(w, fmt.Sprintf("With the event history; asking it about all keys takes %d calls, %v; at most %d calls, %v",
+		e.Calls, e.Time.Round(time.Second), e.MaxCalls, e.MaxTime.Round(time.Second)))
 	c, err := events.Control(ctx, control)
 	if err != nil {
 		return err
 	}
-	write(w, "  a call refused on purpose, of a key made for that: %s\n", c.State)
+	w.print("  a call refused on purpose, of a key made for that: %s\n", c.State)
 	if logs, err = p.logs(ctx); err != nil {
 		return err
 	}
@@ -215,39 +261,63 @@ func (p *place) logs(ctx context.Context) (*cloudtrail.LogHistory, error) {
 	return cloudtrail.Scan(ctx, bucket, func(o *cloudtrail.ScanOptions) { o.Now = p.clock.Now })
 }
 
-func (p *place) say(w io.Writer, what string) {
-	write(w, "\n%s  %s\n", p.clock.Now().Format("2006-01-02 15:04"), what)
+func (p *place) say(w *printer, what string) {
+	w.print("\n%s  %s\n", stamp(p.clock.Now()), what)
 }
 
 // show prints the verdicts on the keys that have a name.
-func show(w io.Writer, names map[string]string, findings []usage.Finding) {
+func show(w *printer, names map[string]string, findings []usage.Finding) {
 	for _, a := range usage.Assess(findings, usage.Policy{}) {
 		if names[a.Finding.ARN] == "" {
 			continue
 		}
-		write(w, "  %-15s %s for %d days, retirable: %v\n", names[a.Finding.ARN], a.Verdict.Class, a.Verdict.TrailingDays, a.Retirable())
+		may := "may not be retired"
+		if a.Retirable() {
+			may = "may be retired"
+		}
+		w.print("  %-15s %s for %d days, %s\n", names[a.Finding.ARN], a.Verdict.Class, a.Verdict.TrailingDays, may)
 		for _, r := range a.Finding.History {
-			if e := r.Last; e != nil {
-				write(w, "    last use: %s at %s by %s for %v\n", e.Operation, e.At.Format(time.DateTime), e.Principal, e.Context)
+			if r.Last != nil {
+				w.print("    last use: %s\n", describe(r.Last))
 			}
 			if len(r.Refusals) > 0 {
-				e := r.Refusals[0]
-				write(w, "    refused: %s at %s by %s for %v (%s)\n", e.Operation, e.At.Format(time.DateTime), e.Principal, e.Context, r.Source)
+				w.print("    refused: %s (%s)\n", describe(&r.Refusals[0]), r.Source)
 			}
 			if r.Off != nil {
-				write(w, "    off since %s, by %s (%s)\n", r.Off.At.Format(time.DateTime), r.Off.Operation, r.Source)
+				w.print("    off since %s, by %s (%s)\n", stamp(r.Off.At), r.Off.Operation, r.Source)
 			}
 		}
 		for _, h := range a.Holds {
 			if h.Kind != usage.Advice {
-				write(w, "    %v\n", h)
+				w.print("    %v\n", h)
 			}
 		}
 	}
 }
 
-func write(w io.Writer, format string, args ...any) {
-	if _, err := fmt.Fprintf(w, format, args...); err != nil {
-		log.Fatal(err)
+// describe tells of a call: what, when, by whom and with which encryption context.
+func describe(e *usage.Event) string {
+	s := fmt.Sprintf("%s at %s by %s", e.Operation, stamp(e.At), e.Principal)
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(e.Context)) {
+		pairs = append(pairs, name+"="+e.Context[name])
+	}
+	if len(pairs) > 0 {
+		s += " with context " + strings.Join(pairs, ", ")
+	}
+	return s
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
+
+// printer prints, and remembers why it could not.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) print(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format, args...)
 	}
 }
