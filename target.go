@@ -318,7 +318,7 @@ func call[In, Out any](ctx context.Context, t *targetRun, where lane, op string,
 		o.Retryer = retryer
 		o.APIOptions = append(o.APIOptions, pace.Timeout(attemptTimeout))
 	})
-	if fault.Of(ctx, err) != fault.Throttled {
+	if fault.Answered(err) {
 		limiter.Answered()
 	}
 	if ctx.Err() != nil && err != nil {

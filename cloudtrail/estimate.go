@@ -2,6 +2,7 @@ package cloudtrail
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/kmsusage/usage"
@@ -47,13 +48,11 @@ func (h *EventHistory) Estimate(findings []usage.Finding) Estimate {
 				most += min(usePages, h.o.Pages)
 			}
 		}
-		if q.off {
+		if q.mayBeOff {
 			ask(h.o.Pages)
-		} else if q.mayBeOff {
-			most += h.o.Pages
 		}
 		switch {
-		case q.any != nil && q.off: // the way to the refusal mostly answers that too
+		case q.any != nil && q.mayBeOff: // the way to the refusal mostly answers that too
 			most += h.o.Pages
 		case q.any != nil:
 			ask(h.o.Pages)
@@ -73,9 +72,17 @@ func (h *EventHistory) Estimate(findings []usage.Finding) Estimate {
 		e.MaxCalls += len(switchOps) * h.o.RegionPages
 	}
 	rate := h.limiter.State().Rate
-	e.Time = time.Duration(float64(e.Calls) / rate * float64(time.Second))
-	e.MaxTime = time.Duration(float64(e.MaxCalls) / rate * float64(time.Second))
+	e.Time, e.MaxTime = timeOf(e.Calls, rate), timeOf(e.MaxCalls, rate)
 	return e
+}
+
+// timeOf is how long calls take at a rate per second, at most 292 years.
+func timeOf(calls int, rate float64) time.Duration {
+	d := float64(calls) / rate * float64(time.Second)
+	if d >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return time.Duration(d)
 }
 
 // asksHistory tells whether an inspection asks histories about a key: not about

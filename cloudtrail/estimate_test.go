@@ -1,6 +1,7 @@
 package cloudtrail_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -77,5 +78,18 @@ func TestAnEstimateCanBeRead(t *testing.T) {
 	e := cloudtrail.Estimate{Keys: 120, Calls: 126, MaxCalls: 1310, Time: 65625 * time.Millisecond, MaxTime: 682 * time.Second}
 	if got, want := e.String(), "120 keys: 126 calls, 1m6s; at most 1310 calls, 11m22s"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestAnEstimateBeyondAllReasonIsClampedAndNotNegative(t *testing.T) {
+	h := (&eventServer{}).history(t, func(o *cloudtrail.EventHistoryOptions) {
+		o.Quota, o.Pages, o.Now = 0.001, 10_000, func() time.Time { return eventNoon }
+	})
+	fs := make([]usage.Finding, 2000)
+	for i := range fs {
+		fs[i] = eventFinding(types.KeyStateDisabled, nil)
+	}
+	if e := h.Estimate(fs); e.MaxTime != math.MaxInt64 || e.Time <= 0 || e.Time >= e.MaxTime || strings.Contains(e.String(), "-") {
+		t.Errorf("%v", e)
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	trail "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	trailtypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/kmsusage/usage"
@@ -50,8 +51,9 @@ type loggedEvent struct {
 	extra     string // more members of the record
 	source    string // event source; empty: KMS
 
-	name string // ResourceName that it is found by; empty: arn
-	wire string // what is sent instead; %s: the event as it would be
+	name  string                // ResourceName that it is found by; empty: arn
+	found []trailtypes.Resource // what LookupEvents says of it besides
+	wire  string                // what is sent instead; %s: the event as it would be
 }
 
 func (e loggedEvent) record() string {
@@ -82,10 +84,14 @@ func (e loggedEvent) record() string {
 }
 
 func (e loggedEvent) json() string {
-	b, err := json.Marshal(map[string]any{
+	m := map[string]any{
 		"EventId": e.id, "EventName": e.op, "EventSource": "kms.amazonaws.com", "EventTime": e.at.Unix(),
 		"CloudTrailEvent": e.record(),
-	})
+	}
+	if e.found != nil {
+		m["Resources"] = e.found
+	}
+	b, err := json.Marshal(m)
 	if err != nil {
 		panic(err)
 	}

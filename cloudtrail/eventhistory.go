@@ -30,8 +30,8 @@ const EventHistorySource = "cloudtrail-event-history"
 //   - Whether a key without such a record was used before tracking began, if that
 //     was within the 90 days: the newest use before it.
 //   - Whether anyone has tried to use a key since it was switched off: the newest
-//     refusal. Since when keys are off is read for the whole Region at once, at
-//     most once an hour.
+//     refusal, back to when the key was on for certain. Since when keys are off is
+//     read for the whole Region at once, at most once an hour.
 //   - Of a key whose last use KMS did not tell: the newest use.
 //
 // An enabled key with a recorded use is one call; one that is off two, and seven for
@@ -39,7 +39,12 @@ const EventHistorySource = "cloudtrail-event-history"
 // last uses. See [EventHistory.Estimate].
 //
 // Each walk goes from the newest event to the oldest and stops at the first that
-// answers, or after a number of pages: a busy key is never read to its end.
+// answers, or after a number of pages: a busy key is never read to its end. The
+// newest refusal that any of them comes by is kept.
+//
+// While CloudTrail cannot be reached most calls are not made: three that failed in
+// a row, each with all its attempts, speak for the next five minutes. So does, for
+// five minutes, what failed of the Region.
 //
 // It corroborates, and never clears by itself: AWS promises to find events by
 // the ARN of a key for management operations only, and records failed calls "in
@@ -55,6 +60,7 @@ type EventHistory struct {
 	o               EventHistoryOptions
 	limiter         *pace.Limiter
 	switches        regionSwitches
+	outage          outage
 
 	answered atomic.Bool // the host exists
 	unpaced  sync.Once   // warned of
@@ -80,7 +86,7 @@ func NewEventHistory(c EventReader, account, region string, optFns ...func(*Even
 	if err != nil {
 		return nil, err
 	}
-	if v := reflect.ValueOf(c); c == nil || v.Kind() == reflect.Pointer && v.IsNil() {
+	if nilClient(c) {
 		return nil, invalidOption("the client is nil")
 	}
 	if !isAccount(account) {
@@ -94,6 +100,12 @@ func NewEventHistory(c EventReader, account, region string, optFns ...func(*Even
 		limiter:  pace.NewLimiter(o.Quota),
 		switches: regionSwitches{turn: make(chan struct{}, 1)},
 	}, nil
+}
+
+// nilClient tells whether a client is nil, or a pointer that is.
+func nilClient(c any) bool {
+	v := reflect.ValueOf(c)
+	return c == nil || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // Source is [EventHistorySource].
@@ -179,16 +191,20 @@ func (l *eventLook) lastUsed(ctx context.Context) {
 		why  = "KMS gave no event ID for the last use"
 		odds []string
 	)
+	// KMS may track an operation that this version of the SDK does not know.
+	isUse := func(c *call) bool {
+		return c.use || len(c.errorCode) == 0 && len(c.op) > 0 && string(c.op) == string(u.Operation)
+	}
 	if u.EventID != "" {
 		var other bool
 		s := l.h.lookUp(ctx, byEventID(u, l.end, l.h.o.Pages), func(c *call) bool {
 			// KMS itself says that this event is of this key.
 			mine, unnamed := c.names(l.f.ARN)
-			if string(c.id) != u.EventID || !c.use || !mine && !unnamed {
+			if string(c.id) != u.EventID || !isUse(c) || !mine && !unnamed {
 				other = true
 				return false
 			}
-			l.note(c)
+			l.used(c.asEvent())
 			return true
 		})
 		if l.failed(s) || l.rec.Last != nil {
@@ -211,18 +227,17 @@ func (l *eventLook) lastUsed(ctx context.Context) {
 		unnamed int
 	)
 	s := l.h.lookUp(ctx, nearUse(l.f.ARN, u, l.end, l.h.o.Pages), func(c *call) bool {
-		if !l.mine(c, &unnamed) || !c.use {
+		if !l.mine(c, &unnamed) {
 			return false
 		}
-		if u.RequestID != "" {
-			if string(c.requestID) != u.RequestID {
-				return false
-			}
+		switch {
+		case u.RequestID != "" && isUse(c) && string(c.requestID) == u.RequestID:
 			fits = append(fits, c.asEvent())
 			return true
-		}
-		if c.at.Equal(u.At.Truncate(time.Second)) && string(c.op) == string(u.Operation) {
+		case c.use && u.RequestID == "" && c.at.Equal(u.At.Truncate(time.Second)) && string(c.op) == string(u.Operation):
 			fits = append(fits, c.asEvent())
+		case !c.use:
+			l.note(c)
 		}
 		return false
 	})
@@ -238,42 +253,49 @@ func (l *eventLook) lastUsed(ctx context.Context) {
 	l.cover(s, unnamed, odds...)
 }
 
+// switchTime is how long after a key was switched off calls may still succeed
+// that reach servers of KMS which have not heard of it: mostly less than a few
+// seconds, in some cases several minutes.
+// https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency
+const switchTime = 5 * time.Minute
+
 // refusals looks for the newest refusal since the key is off. A use shows that
-// the key was on at that time: what was refused before does not count.
+// the key was on at that time, unless it had just been switched off: what was
+// refused before does not count.
 func (l *eventLook) refusals(ctx context.Context) {
-	off, spots, err := l.h.switchedOff(ctx, l.f.ARN)
+	off, spots, err := l.h.switchedOff(ctx, l.f)
+	l.rec.Off = off.event
 	if err != nil {
 		l.fail(err)
 		if l.over {
 			return
 		}
 	}
-	l.rec.Off = off.event
-	if !l.off && off.event == nil {
-		return // as far as is known it is on
+	if !l.off && off.on {
+		return
 	}
 	q := l.h.byKey(l.f.ARN, l.start, l.end)
 	switch {
-	case off.event == nil:
+	case off.event == nil && l.off:
 		spots = append(spots, fmt.Sprintf("since when it is off is not known: what was refused before %s is not in the event history", stampOf(q.from)))
+	case off.event == nil:
+		spots = append(spots, fmt.Sprintf("whether it is off is not known: what was refused before %s is not in the event history", stampOf(q.from)))
 	case off.sure:
 		q.from = earliest(later(q.from, off.event.At.Truncate(time.Second)), q.to)
 	}
 	var (
-		unnamed   int
-		wantsUse  = l.any != nil
-		isRefused bool
+		unnamed  int
+		wantsUse = l.any != nil
+		refused  bool
 	)
 	s := l.h.lookUp(ctx, q, func(c *call) bool {
 		if !l.mine(c, &unnamed) {
 			return false
 		}
 		l.note(c)
-		if c.refusal && !isRefused {
-			isRefused = true
-			l.rec.Refusals = append(l.rec.Refusals, *c.asEvent())
-		}
-		return c.use || isRefused && !wantsUse
+		refused = refused || c.refusal
+		late := off.event != nil && !c.at.Before(off.event.At) && !c.at.After(off.event.At.Add(switchTime))
+		return c.use && !late || refused && (!wantsUse || l.rec.Last != nil)
 	})
 	switch {
 	case !wantsUse:
@@ -298,11 +320,13 @@ func (l *eventLook) mine(c *call, unnamed *int) bool {
 	return mine
 }
 
-// note takes what a call says by itself. Calls come newest first.
+// note takes what a call says by itself. Calls of a walk come newest first.
 func (l *eventLook) note(c *call) {
 	switch {
 	case c.use:
 		l.used(c.asEvent())
+	case c.refusal && (len(l.rec.Refusals) == 0 || c.at.After(l.rec.Refusals[0].At)):
+		l.rec.Refusals = []usage.Event{*c.asEvent()} // one is enough
 	case c.publicKey && (l.rec.PublicKey == nil || c.at.After(l.rec.PublicKey.At)):
 		l.rec.PublicKey = c.asEvent()
 	case string(c.op) == "CreateKey" && len(c.errorCode) == 0:
@@ -334,6 +358,9 @@ func (l *eventLook) cover(s sighting, unnamed int, spots ...string) {
 	}
 	if unnamed > 0 {
 		spots = append(spots, fmt.Sprintf("%d events name no key", unnamed))
+	}
+	if s.restarts > 0 {
+		spots = append(spots, fmt.Sprintf("its token failed %d times, and the walk began anew near the last event seen", s.restarts))
 	}
 	if s.shuffled {
 		spots = append(spots, "events did not come in order of time")

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	trailtypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/kmsusage/usage"
@@ -55,29 +56,43 @@ func TestALastUseThatItsEventIDDoesNotLeadTo(t *testing.T) {
 		calls     int
 		spot      string
 	}{
-		"is found by KMS's request ID":                   {[]loggedEvent{used, other(used, func(e *loggedEvent) { e.id, e.requestID = "e-3", "r-3" })}, "e-1", "r-1", "e-2", 2, ""},
-		"KMS gave no event ID":                           {[]loggedEvent{used}, "", "r-1", "e-2", 1, ""},
-		"its event is of another key":                    {[]loggedEvent{used, other(used, func(e *loggedEvent) { e.id, e.arn = "e-1", otherARN })}, "e-1", "r-1", "e-2", 2, ""},
-		"its event is of another key, and no other is":   {[]loggedEvent{other(used, func(e *loggedEvent) { e.id, e.arn = "e-1", otherARN })}, "e-1", "r-1", "", 2, "is of another key, or no use\n"},
-		"its event failed":                               {[]loggedEvent{other(used, func(e *loggedEvent) { e.id, e.code = "e-1", "AccessDenied" })}, "e-1", "r-1", "", 2, "or no use\n"},
-		"its event is no use":                            {[]loggedEvent{other(used, func(e *loggedEvent) { e.id, e.op = "e-1", "DescribeKey" })}, "e-1", "r-1", "", 2, "or no use\n"},
-		"its event cannot be read":                       {[]loggedEvent{other(used, func(e *loggedEvent) { e.id, e.wire = "e-1", `{"EventId":"e-1"}` })}, "e-1", "r-1", "", 2, "cannot be read: an event holds no record\n"},
-		"its ID leads to another event":                  {[]loggedEvent{other(used, func(e *loggedEvent) { e.id, e.extra, e.requestID = "e-1", `"eventID":"e-9"`, "r-9" })}, "e-1", "r-1", "", 2, "or no use\n"},
-		"its event names no key: KMS says it":            {[]loggedEvent{other(used, func(e *loggedEvent) { e.id, e.arn = "e-1", "" })}, "e-1", "r-1", "e-1", 1, ""},
-		"is not there at all":                            {nil, "e-1", "r-1", "", 2, "is not there by its ID\nnor is it among the calls of that time"},
-		"another request ID at the same time":            {[]loggedEvent{other(used, func(e *loggedEvent) { e.requestID = "r-2" })}, "e-1", "r-1", "", 2, "nor is it among"},
-		"no IDs at all: operation and second fit":        {[]loggedEvent{used, other(used, func(e *loggedEvent) { e.id, e.op = "e-3", "Encrypt" }), other(used, func(e *loggedEvent) { e.id, e.at = "e-4", at.Add(time.Second) })}, "", "", "e-2", 1, ""},
-		"no IDs at all: two fit":                         {[]loggedEvent{used, other(used, func(e *loggedEvent) { e.id = "e-3" })}, "", "", "", 1, "cannot be told apart"},
-		"no IDs at all: one fits, one cannot be read":    {[]loggedEvent{used, other(used, func(e *loggedEvent) { e.id, e.wire = "e-3", "{}" })}, "", "", "", 1, "cannot be told apart"},
-		"no IDs at all: a call of another key fits":      {[]loggedEvent{other(used, func(e *loggedEvent) { e.arn, e.name = otherARN, keyARN })}, "", "", "", 1, "nor is it among"},
-		"found by the key's ARN, but it names no key":    {[]loggedEvent{other(used, func(e *loggedEvent) { e.arn, e.name = "", keyARN })}, "", "r-1", "", 1, "1 events name no key"},
+		"is found by KMS's request ID":                        {[]loggedEvent{used, other(used, func(e *loggedEvent) { e.id, e.requestID = "e-3", "r-3" })}, "e-1", "r-1", "e-2", 2, ""},
+		"KMS gave no event ID":                                {[]loggedEvent{used}, "", "r-1", "e-2", 1, ""},
+		"its event is of another key":                         {[]loggedEvent{used, other(used, func(e *loggedEvent) { e.id, e.arn = "e-1", otherARN })}, "e-1", "r-1", "e-2", 2, ""},
+		"its event is of another key, and no other is":        {[]loggedEvent{other(used, func(e *loggedEvent) { e.id, e.arn = "e-1", otherARN })}, "e-1", "r-1", "", 2, "is of another key, or no use\n"},
+		"its event failed":                                    {[]loggedEvent{other(used, func(e *loggedEvent) { e.id, e.code = "e-1", "AccessDenied" })}, "e-1", "r-1", "", 2, "or no use\n"},
+		"its event is no use":                                 {[]loggedEvent{other(used, func(e *loggedEvent) { e.id, e.op = "e-1", "DescribeKey" })}, "e-1", "r-1", "", 2, "or no use\n"},
+		"its event cannot be read":                            {[]loggedEvent{other(used, func(e *loggedEvent) { e.id, e.wire = "e-1", `{"EventId":"e-1"}` })}, "e-1", "r-1", "", 2, "cannot be read: an event holds no record\n"},
+		"its ID leads to another event":                       {[]loggedEvent{other(used, func(e *loggedEvent) { e.id, e.extra, e.requestID = "e-1", `"eventID":"e-9"`, "r-9" })}, "e-1", "r-1", "", 2, "or no use\n"},
+		"its event names no key: KMS says it":                 {[]loggedEvent{other(used, func(e *loggedEvent) { e.id, e.arn = "e-1", "" })}, "e-1", "r-1", "e-1", 1, ""},
+		"is not there at all":                                 {nil, "e-1", "r-1", "", 2, "is not there by its ID\nnor is it among the calls of that time"},
+		"another request ID at the same time":                 {[]loggedEvent{other(used, func(e *loggedEvent) { e.requestID = "r-2" })}, "e-1", "r-1", "", 2, "nor is it among"},
+		"no IDs at all: operation and second fit":             {[]loggedEvent{used, other(used, func(e *loggedEvent) { e.id, e.op = "e-3", "Encrypt" }), other(used, func(e *loggedEvent) { e.id, e.at = "e-4", at.Add(time.Second) })}, "", "", "e-2", 1, ""},
+		"no IDs at all: two fit":                              {[]loggedEvent{used, other(used, func(e *loggedEvent) { e.id = "e-3" })}, "", "", "", 1, "cannot be told apart"},
+		"no IDs at all: one fits, one cannot be read":         {[]loggedEvent{used, other(used, func(e *loggedEvent) { e.id, e.wire = "e-3", "{}" })}, "", "", "", 1, "cannot be told apart"},
+		"no IDs at all: a call of another key fits":           {[]loggedEvent{other(used, func(e *loggedEvent) { e.arn, e.name = otherARN, keyARN })}, "", "", "", 1, "nor is it among"},
+		"found by the key's ARN, but it names no key":         {[]loggedEvent{other(used, func(e *loggedEvent) { e.arn, e.name = "", keyARN })}, "", "r-1", "", 1, "1 events name no key"},
+		"an operation that this SDK does not know":            {[]loggedEvent{other(used, func(e *loggedEvent) { e.id, e.op = "e-1", "Hash" })}, "e-1", "r-1", "e-1", 1, ""},
+		"such an operation, by KMS's request ID":              {[]loggedEvent{other(used, func(e *loggedEvent) { e.op = "Hash" })}, "e-1", "r-1", "e-2", 2, ""},
+		"such an operation that failed":                       {[]loggedEvent{other(used, func(e *loggedEvent) { e.id, e.op, e.code = "e-1", "Hash", "AccessDenied" })}, "e-1", "r-1", "", 2, "or no use\n"},
+		"such an operation, without IDs":                      {[]loggedEvent{other(used, func(e *loggedEvent) { e.op = "Hash" })}, "", "", "", 1, "nor is it among"},
+		"found by the key's ARN, as LookupEvents says":        {[]loggedEvent{other(used, func(e *loggedEvent) { e.arn, e.name, e.found = "", keyARN, found("AWS::KMS::Key", keyARN) })}, "", "r-1", "e-2", 1, ""},
+		"as LookupEvents says, of a resource of another type": {[]loggedEvent{other(used, func(e *loggedEvent) { e.arn, e.name, e.found = "", keyARN, found("AWS::S3::Bucket", keyARN) })}, "", "r-1", "", 1, "1 events name no key"},
+		"as LookupEvents says, by a bare key ID": {[]loggedEvent{other(used, func(e *loggedEvent) {
+			e.arn, e.name, e.found = "", keyARN, found("AWS::KMS::Key", keyARN[len(keyARN)-36:])
+		})}, "", "r-1", "", 1, "1 events name no key"},
+		"the record says otherwise than LookupEvents":    {[]loggedEvent{other(used, func(e *loggedEvent) { e.arn, e.name, e.found = otherARN, keyARN, found("AWS::KMS::Key", keyARN) })}, "", "r-1", "", 1, "nor is it among"},
 		"no IDs and so many calls that not all are read": {append(eventNoise(151, at.Add(time.Second), 0), used), "", "", "", 3, "no more than 3 pages"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				onEventNoon()
 				srv := (&eventServer{}).log(tt.events...)
-				r := look(t, srv.history(t), eventUsed(at.Add(300*time.Millisecond), tt.id, tt.reqID))
+				f := eventUsed(at.Add(300*time.Millisecond), tt.id, tt.reqID)
+				if strings.Contains(name, "such an operation") || strings.Contains(name, "this SDK") {
+					f.LastUsage.Use.Operation = "Hash"
+				}
+				r := look(t, srv.history(t), f)
 				if idOf(r.Last) != tt.want || idOf(r.First) != tt.want {
 					t.Errorf("last %q, first %q, want %q", idOf(r.Last), idOf(r.First), tt.want)
 				}
@@ -90,6 +105,58 @@ func TestALastUseThatItsEventIDDoesNotLeadTo(t *testing.T) {
 			})
 		})
 	}
+}
+
+// found is what LookupEvents says that an event is about.
+func found(kind, name string) []trailtypes.Resource {
+	return []trailtypes.Resource{{ResourceType: &kind, ResourceName: &name}}
+}
+
+// ReEncrypt has two keys, and an encryption context for each.
+func TestAnEventHasTheEncryptionContextOfTheKeyThatIsAskedAbout(t *testing.T) {
+	const contexts = `"requestParameters":{"sourceEncryptionContext":{"of":"source"},"destinationEncryptionContext":{"of":"destination"}}`
+	named := func(source, destination string) string {
+		return `"resources":[{"ARN":"` + source + `"},{"ARN":"` + destination + `"}],` + contexts
+	}
+	for name, tt := range map[string]struct {
+		id    string // that KMS gives
+		extra string
+		found []trailtypes.Resource
+		want  string
+	}{
+		"the source, by event ID":                         {"e", named(keyARN, otherARN), nil, "source"},
+		"the destination, by event ID":                    {"e", named(otherARN, keyARN), nil, "destination"},
+		"the source, by request ID":                       {"", named(keyARN, otherARN), nil, "source"},
+		"the destination, by request ID":                  {"", named(otherARN, keyARN), nil, "destination"},
+		"LookupEvents names both, and not which is which": {"", contexts, append(found("AWS::KMS::Key", otherARN), found("AWS::KMS::Key", keyARN)...), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onEventNoon()
+				at := eventAgo(3 * eventDay)
+				srv := (&eventServer{}).log(loggedEvent{at: at, id: "e", op: "ReEncrypt", name: keyARN, requestID: "r", extra: tt.extra, found: tt.found})
+				r := look(t, srv.history(t), eventFinding("Enabled", &usage.Use{At: at, Operation: "ReEncrypt", EventID: tt.id, RequestID: "r"}))
+				if r.Last == nil || r.Last.Context["of"] != tt.want {
+					t.Errorf("last = %+v, want the context of the %s", r.Last, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// What a clock that is far ahead says of a use is out of reach.
+func TestAUseOfTheFutureIsNotLookedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onEventNoon()
+		srv := &eventServer{}
+		for ahead, calls := range map[time.Duration]int{usage.Lag + time.Second: 0, usage.Lag: 2} {
+			srv.asked = nil
+			look(t, srv.history(t), eventUsed(eventNoon.Add(ahead), "e", "r"))
+			if n := len(srv.requests()); n != calls {
+				t.Errorf("%v ahead: %d calls, want %d", ahead, n, calls)
+			}
+		}
+	})
 }
 
 func TestAKeyWithoutARecordedUseIsLookedUpBeforeTrackingBegan(t *testing.T) {
@@ -268,6 +335,7 @@ func TestAKeyThatIsOffIsAlsoLookedUpBeforeTrackingBegan(t *testing.T) {
 		onEventNoon()
 		srv := (&eventServer{}).log(
 			loggedEvent{at: eventAgo(10 * eventDay), id: "off", op: "DisableKey", arn: keyARN},
+			loggedEvent{at: eventAgo(20 * eventDay), id: "on", op: "EnableKey", arn: keyARN},
 			loggedEvent{at: eventTracked.Add(-time.Hour), id: "u", op: "Decrypt", arn: keyARN},
 		)
 		r := look(t, srv.history(t), eventFinding(types.KeyStateDisabled, nil))
@@ -346,6 +414,7 @@ func TestRefusalsOfAKeyThatIsOff(t *testing.T) {
 	scheduled := loggedEvent{at: eventAgo(10 * eventDay), id: "scheduled", op: "ScheduleKeyDeletion", arn: keyARN}
 	use := loggedEvent{at: eventAgo(12 * eventDay), id: "used", op: "Decrypt", arn: keyARN}
 	was := func(e loggedEvent, id string, at time.Duration) loggedEvent { e.id, e.at = id, eventAgo(at); return e }
+	on := was(loggedEvent{op: "EnableKey", arn: keyARN}, "on", 20*eventDay)
 	refusedBefore := eventRefused("Decrypt", "before", eventAgo(11*eventDay))
 	begin := eventNoon.Add(-90*eventDay + time.Hour)
 	for name, tt := range map[string]struct {
@@ -356,33 +425,43 @@ func TestRefusalsOfAKeyThatIsOff(t *testing.T) {
 		from     time.Time
 		spot     string
 	}{
-		"the newest only":                       {"Disabled", []loggedEvent{disabled, eventRefused("Decrypt", "1", eventAgo(9*eventDay)), eventRefused("Decrypt", "2", eventAgo(8*eventDay))}, "off", "2", eventAgo(8 * eventDay), ""},
-		"none":                                  {"Disabled", []loggedEvent{disabled}, "off", "", eventAgo(10 * eventDay), ""},
-		"CreateGrant is one":                    {"Disabled", []loggedEvent{disabled, eventRefused("CreateGrant", "1", eventAgo(eventDay))}, "off", "1", eventAgo(eventDay), ""},
-		"DescribeKey is none":                   {"Disabled", []loggedEvent{disabled, eventRefused("DescribeKey", "1", eventAgo(eventDay))}, "off", "", eventAgo(10 * eventDay), ""},
-		"a denial is none":                      {"Disabled", []loggedEvent{disabled, {at: eventAgo(eventDay), id: "1", op: "Decrypt", arn: keyARN, code: "AccessDenied", message: "no"}}, "off", "", eventAgo(10 * eventDay), ""},
-		"another key's is none":                 {"Disabled", []loggedEvent{disabled, was(loggedEvent{op: "Decrypt", arn: otherARN, name: keyARN, code: "DisabledException"}, "1", eventDay)}, "off", "", eventAgo(10 * eventDay), ""},
-		"what was refused before is past":       {"Disabled", []loggedEvent{disabled, refusedBefore}, "off", "", eventAgo(10 * eventDay), ""},
-		"pending deletion":                      {"PendingDeletion", []loggedEvent{scheduled, {at: eventAgo(eventDay), id: "1", op: "Decrypt", arn: keyARN, code: "KMSInvalidStateException", message: keyARN + " is pending deletion."}}, "scheduled", "1", eventAgo(eventDay), ""},
-		"pending deletion of a primary":         {"PendingReplicaDeletion", []loggedEvent{scheduled}, "scheduled", "", begin, ""},
-		"it may have been off before that":      {"PendingDeletion", []loggedEvent{scheduled, refusedBefore}, "scheduled", "before", eventAgo(11 * eventDay), ""},
-		"a use shows that it was on":            {"PendingDeletion", []loggedEvent{scheduled, use, was(refusedBefore, "1", 13*eventDay)}, "scheduled", "", eventAgo(12 * eventDay), ""},
-		"it was on before, as an event shows":   {"PendingDeletion", []loggedEvent{scheduled, was(loggedEvent{op: "EnableKey", arn: keyARN}, "on", 20*eventDay), refusedBefore}, "scheduled", "", eventAgo(10 * eventDay), ""},
-		"since when is not known":               {"Disabled", []loggedEvent{eventRefused("Decrypt", "1", eventAgo(80*eventDay))}, "", "1", eventAgo(80 * eventDay), "since when it is off is not known: what was refused before " + begin.Format(time.RFC3339)},
-		"a failed call shows nothing of before": {"PendingDeletion", []loggedEvent{scheduled, was(loggedEvent{op: "EnableKey", arn: keyARN, code: "AccessDenied"}, "on", 20*eventDay), refusedBefore}, "scheduled", "before", eventAgo(11 * eventDay), ""},
-		"its deletion was canceled":             {"Disabled", []loggedEvent{scheduled, was(loggedEvent{op: "CancelKeyDeletion", arn: keyARN}, "canceled", 5*eventDay)}, "scheduled", "", begin, ""},
-		"without key material":                  {"PendingImport", []loggedEvent{was(loggedEvent{op: "DeleteImportedKeyMaterial", arn: keyARN}, "off", 5*eventDay), {at: eventAgo(eventDay), id: "1", op: "Encrypt", arn: keyARN, code: "KMSInvalidStateException", message: keyARN + " is pending import."}}, "off", "1", eventAgo(eventDay), ""},
-		"its key store is out of reach":         {"Unavailable", []loggedEvent{{at: eventAgo(eventDay), id: "1", op: "Encrypt", arn: keyARN, code: "KeyUnavailableException"}}, "", "1", eventAgo(eventDay), "since when it is off"},
-		"a state that nobody knows, and off":    {"Novel", []loggedEvent{disabled, eventRefused("Decrypt", "1", eventAgo(eventDay))}, "off", "1", eventAgo(eventDay), ""},
-		"a state that nobody knows, and on":     {"Novel", []loggedEvent{was(disabled, "off", 9*eventDay), was(loggedEvent{op: "EnableKey", arn: keyARN}, "on", 8*eventDay)}, "", "", time.Time{}, ""},
-		"a failed call switches nothing off":    {"Disabled", []loggedEvent{disabled, {at: eventAgo(5 * eventDay), id: "failed", op: "ScheduleKeyDeletion", arn: keyARN, code: "AccessDenied"}}, "off", "", eventAgo(10 * eventDay), ""},
-		"disabled, then scheduled: off since":   {"PendingDeletion", []loggedEvent{disabled, was(scheduled, "scheduled", 5*eventDay)}, "off", "", eventAgo(10 * eventDay), ""},
-		"enabled in between: off since the 2nd": {"Disabled", []loggedEvent{disabled, was(loggedEvent{op: "EnableKey", arn: keyARN}, "on", 9*eventDay), was(disabled, "again", 5*eventDay), eventRefused("Decrypt", "1", eventAgo(9*eventDay+time.Hour))}, "again", "", eventAgo(5 * eventDay), ""},
-		"a switch of another key":               {"Disabled", []loggedEvent{disabled, was(loggedEvent{op: "DisableKey", arn: otherARN}, "other", eventDay)}, "off", "", eventAgo(10 * eventDay), ""},
-		"a switch that names no key":            {"Disabled", []loggedEvent{disabled, was(loggedEvent{op: "EnableKey"}, "unnamed", eventDay)}, "off", "", eventAgo(10 * eventDay), "1 events of EnableKey name no key"},
-		"a switch that cannot be read":          {"Disabled", []loggedEvent{disabled, was(loggedEvent{op: "EnableKey", wire: "{}"}, "odd", eventDay)}, "off", "", eventAgo(10 * eventDay), "1 events of EnableKey could not be read, the first since: an event holds no record"},
-		"so many events that not all are read":  {"Disabled", append(eventNoise(600, eventAgo(time.Hour), time.Minute), disabled, eventRefused("Decrypt", "1", eventAgo(9*eventDay))), "off", "", eventAgo(time.Hour + 499*time.Minute - time.Second), "no more than 10 pages"},
-		"the record of a use stands in a walk":  {"Unavailable", []loggedEvent{use}, "", "", use.at, "since when it is off"},
+		"the newest only":                         {"Disabled", []loggedEvent{disabled, eventRefused("Decrypt", "1", eventAgo(9*eventDay)), eventRefused("Decrypt", "2", eventAgo(8*eventDay))}, "off", "2", eventAgo(8 * eventDay), ""},
+		"none":                                    {"Disabled", []loggedEvent{disabled}, "off", "", begin, ""},
+		"CreateGrant is one":                      {"Disabled", []loggedEvent{disabled, eventRefused("CreateGrant", "1", eventAgo(eventDay))}, "off", "1", eventAgo(eventDay), ""},
+		"DescribeKey is none":                     {"Disabled", []loggedEvent{disabled, eventRefused("DescribeKey", "1", eventAgo(eventDay))}, "off", "", begin, ""},
+		"a denial is none":                        {"Disabled", []loggedEvent{disabled, {at: eventAgo(eventDay), id: "1", op: "Decrypt", arn: keyARN, code: "AccessDenied", message: "no"}}, "off", "", begin, ""},
+		"another key's is none":                   {"Disabled", []loggedEvent{disabled, was(loggedEvent{op: "Decrypt", arn: otherARN, name: keyARN, code: "DisabledException"}, "1", eventDay)}, "off", "", begin, ""},
+		"what was refused before is past":         {"Disabled", []loggedEvent{disabled, on, refusedBefore}, "off", "", eventAgo(10 * eventDay), ""},
+		"disabled again: what was refused before": {"Disabled", []loggedEvent{disabled, refusedBefore}, "off", "before", eventAgo(11 * eventDay), ""},
+		"its material deleted again":              {"PendingImport", []loggedEvent{was(loggedEvent{op: "DeleteImportedKeyMaterial", arn: keyARN}, "off", 10*eventDay), refusedBefore}, "off", "before", eventAgo(11 * eventDay), ""},
+		"its material expired, it was disabled":   {"PendingImport", []loggedEvent{was(loggedEvent{op: "DeleteExpiredKeyMaterial", arn: keyARN}, "off", 10*eventDay), refusedBefore}, "off", "before", eventAgo(11 * eventDay), ""},
+		"enabled, and a switch cannot be read":    {"Disabled", []loggedEvent{disabled, on, refusedBefore, was(loggedEvent{op: "DisableKey", wire: "{}"}, "odd", 11*eventDay)}, "off", "before", eventAgo(11 * eventDay), "1 events of DisableKey could not be read"},
+		"enabled, and a switch names no key":      {"Disabled", []loggedEvent{disabled, on, refusedBefore, was(loggedEvent{op: "DisableKey"}, "unnamed", 11*eventDay)}, "off", "before", eventAgo(11 * eventDay), "1 events of DisableKey name no key"},
+		"used when it had just been disabled":     {"Disabled", []loggedEvent{disabled, eventRefused("Decrypt", "1", disabled.at.Add(10*time.Second)), {at: disabled.at.Add(5 * time.Minute), id: "late", op: "Decrypt", arn: keyARN}}, "off", "1", disabled.at.Add(10 * time.Second), ""},
+		"used long after it had been disabled":    {"Disabled", []loggedEvent{disabled, eventRefused("Decrypt", "1", disabled.at.Add(10*time.Second)), {at: disabled.at.Add(5*time.Minute + time.Second), id: "late", op: "Decrypt", arn: keyARN}}, "off", "", disabled.at.Add(5*time.Minute + time.Second), ""},
+		"a state that nobody knows":               {"Novel", []loggedEvent{eventRefused("Decrypt", "1", eventAgo(50*eventDay))}, "", "1", eventAgo(50 * eventDay), "whether it is off is not known: what was refused before " + begin.Format(time.RFC3339)},
+		"such a state, and a switch unread":       {"Novel", []loggedEvent{on, refusedBefore, was(loggedEvent{op: "DisableKey", wire: "{}"}, "odd", 11*eventDay)}, "", "before", eventAgo(11 * eventDay), "1 events of DisableKey could not be read"},
+		"such a state, and its material is there": {"Novel", []loggedEvent{was(loggedEvent{op: "ImportKeyMaterial", arn: keyARN}, "imported", 9*eventDay), refusedBefore}, "", "before", eventAgo(11 * eventDay), "whether it is off"},
+		"pending deletion":                        {"PendingDeletion", []loggedEvent{scheduled, {at: eventAgo(eventDay), id: "1", op: "Decrypt", arn: keyARN, code: "KMSInvalidStateException", message: keyARN + " is pending deletion."}}, "scheduled", "1", eventAgo(eventDay), ""},
+		"pending deletion of a primary":           {"PendingReplicaDeletion", []loggedEvent{scheduled}, "scheduled", "", begin, ""},
+		"it may have been off before that":        {"PendingDeletion", []loggedEvent{scheduled, refusedBefore}, "scheduled", "before", eventAgo(11 * eventDay), ""},
+		"a use shows that it was on":              {"PendingDeletion", []loggedEvent{scheduled, use, was(refusedBefore, "1", 13*eventDay)}, "scheduled", "", eventAgo(12 * eventDay), ""},
+		"it was on before, as an event shows":     {"PendingDeletion", []loggedEvent{scheduled, on, refusedBefore}, "scheduled", "", eventAgo(10 * eventDay), ""},
+		"since when is not known":                 {"Disabled", []loggedEvent{eventRefused("Decrypt", "1", eventAgo(80*eventDay))}, "", "1", eventAgo(80 * eventDay), "since when it is off is not known: what was refused before " + begin.Format(time.RFC3339)},
+		"a failed call shows nothing of before":   {"PendingDeletion", []loggedEvent{scheduled, was(loggedEvent{op: "EnableKey", arn: keyARN, code: "AccessDenied"}, "on", 20*eventDay), refusedBefore}, "scheduled", "before", eventAgo(11 * eventDay), ""},
+		"its deletion was canceled":               {"Disabled", []loggedEvent{scheduled, was(loggedEvent{op: "CancelKeyDeletion", arn: keyARN}, "canceled", 5*eventDay)}, "scheduled", "", begin, ""},
+		"without key material":                    {"PendingImport", []loggedEvent{was(loggedEvent{op: "DeleteImportedKeyMaterial", arn: keyARN}, "off", 5*eventDay), {at: eventAgo(eventDay), id: "1", op: "Encrypt", arn: keyARN, code: "KMSInvalidStateException", message: keyARN + " is pending import."}}, "off", "1", eventAgo(eventDay), ""},
+		"its key store is out of reach":           {"Unavailable", []loggedEvent{{at: eventAgo(eventDay), id: "1", op: "Encrypt", arn: keyARN, code: "KeyUnavailableException"}}, "", "1", eventAgo(eventDay), "since when it is off"},
+		"a state that nobody knows, and off":      {"Novel", []loggedEvent{disabled, eventRefused("Decrypt", "1", eventAgo(eventDay))}, "off", "1", eventAgo(eventDay), ""},
+		"a state that nobody knows, and on":       {"Novel", []loggedEvent{was(disabled, "off", 9*eventDay), was(loggedEvent{op: "EnableKey", arn: keyARN}, "on", 8*eventDay)}, "", "", time.Time{}, ""},
+		"a failed call switches nothing off":      {"Disabled", []loggedEvent{disabled, {at: eventAgo(5 * eventDay), id: "failed", op: "ScheduleKeyDeletion", arn: keyARN, code: "AccessDenied"}}, "off", "", begin, ""},
+		"disabled, then scheduled: off since":     {"PendingDeletion", []loggedEvent{disabled, was(scheduled, "scheduled", 5*eventDay)}, "off", "", begin, ""},
+		"enabled in between: off since the 2nd":   {"Disabled", []loggedEvent{disabled, was(loggedEvent{op: "EnableKey", arn: keyARN}, "on", 9*eventDay), was(disabled, "again", 5*eventDay), eventRefused("Decrypt", "1", eventAgo(9*eventDay+time.Hour))}, "again", "", eventAgo(5 * eventDay), ""},
+		"a switch of another key":                 {"Disabled", []loggedEvent{disabled, was(loggedEvent{op: "DisableKey", arn: otherARN}, "other", eventDay)}, "off", "", begin, ""},
+		"a switch that names no key":              {"Disabled", []loggedEvent{disabled, was(loggedEvent{op: "EnableKey"}, "unnamed", eventDay)}, "off", "", begin, "1 events of EnableKey name no key"},
+		"a switch that cannot be read":            {"Disabled", []loggedEvent{disabled, was(loggedEvent{op: "EnableKey", wire: "{}"}, "odd", eventDay)}, "off", "", begin, "1 events of EnableKey could not be read, the first since: an event holds no record"},
+		"so many events that not all are read":    {"Disabled", append(eventNoise(600, eventAgo(time.Hour), time.Minute), disabled, eventRefused("Decrypt", "1", eventAgo(9*eventDay))), "off", "", eventAgo(time.Hour + 499*time.Minute - time.Second), "no more than 10 pages"},
+		"the record of a use stands in a walk":    {"Unavailable", []loggedEvent{use}, "", "", use.at, "since when it is off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -406,6 +485,132 @@ func TestRefusalsOfAKeyThatIsOff(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whatever a walk was made for: that somebody needs the key comes for nothing.
+func TestTheNewestRefusalIsKeptWhateverIsLookedFor(t *testing.T) {
+	at := eventAgo(3 * eventDay)
+	unread := eventFinding("Enabled", nil)
+	unread.LastUsage = nil
+	for name, tt := range map[string]struct {
+		f      usage.Finding
+		opt    func(*cloudtrail.EventHistoryOptions)
+		around time.Time
+	}{
+		"uses before tracking began":       {eventFinding("Enabled", nil), nil, eventAgo(50 * eventDay)},
+		"the newest use of all":            {unread, nil, eventAgo(50 * eventDay)},
+		"recent uses":                      {eventUsed(at, "", ""), func(o *cloudtrail.EventHistoryOptions) { o.Recent = true }, eventAgo(30 * time.Minute)},
+		"the last use among those of then": {eventUsed(at, "", ""), nil, at.Add(-30 * time.Second)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onEventNoon()
+				srv := (&eventServer{}).log(eventRefused("Decrypt", "older", tt.around), eventRefused("Decrypt", "newest", tt.around.Add(10*time.Second)))
+				if r := look(t, srv.history(t, tt.opt), tt.f); idsOf(r.Refusals) != "newest" {
+					t.Errorf("refusals %q", idsOf(r.Refusals))
+				}
+			})
+		})
+	}
+}
+
+// Of a key that was made lately all is known, unless it was made without key
+// material or goes off with its key store.
+func TestBeforeItWasSwitchedOffAKeyMadeLatelyWasOn(t *testing.T) {
+	made, off := eventAgo(60*eventDay), eventAgo(10*eventDay)
+	for name, tt := range map[string]struct {
+		edit func(*usage.Metadata)
+		want time.Time // from which it is looked up
+	}{
+		"made lately":                 {func(*usage.Metadata) {}, off},
+		"made before events are seen": {func(m *usage.Metadata) { m.Created = eventAgo(91 * eventDay) }, eventNoon.Add(-90*eventDay + time.Hour)},
+		"of imported key material":    {func(m *usage.Metadata) { m.Origin = types.OriginTypeExternal }, made},
+		"of an origin not known":      {func(m *usage.Metadata) { m.Origin = "" }, made},
+		"in a custom key store":       {func(m *usage.Metadata) { m.Origin, m.CustomKeyStoreID = types.OriginTypeAwsCloudhsm, "cks-1" }, made},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onEventNoon()
+				srv := (&eventServer{}).log(loggedEvent{at: off, id: "off", op: "DisableKey", arn: keyARN})
+				f := eventFinding("Disabled", nil)
+				f.Metadata.Created, f.Metadata.Origin = made, types.OriginTypeAwsKms
+				tt.edit(f.Metadata)
+				f.LastUsage.Created, f.LastUsage.TrackingStart = f.Metadata.Created, f.Metadata.Created
+				r := look(t, srv.history(t), f)
+				if idOf(r.Off) != "off" || len(r.Coverage) != 1 || !r.Coverage[0].From.Equal(tt.want) {
+					t.Errorf("off %q, coverage %+v; want it from %v", idOf(r.Off), r.Coverage, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// In a custom key store an EnableKey does not show that the key could be used.
+func TestAKeyOfACustomKeyStoreMayHaveBeenOffAllTheWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onEventNoon()
+		srv := (&eventServer{}).log(
+			loggedEvent{at: eventAgo(20 * eventDay), id: "on", op: "EnableKey", arn: keyARN},
+			loggedEvent{at: eventAgo(15 * eventDay), id: "no", op: "Decrypt", arn: keyARN, code: "KeyUnavailableException"},
+			loggedEvent{at: eventAgo(10 * eventDay), id: "off", op: "DisableKey", arn: keyARN},
+		)
+		f := eventFinding("Disabled", nil)
+		f.Metadata.CustomKeyStoreID = "cks-1"
+		if r := look(t, srv.history(t), f); idOf(r.Off) != "off" || idsOf(r.Refusals) != "no" {
+			t.Errorf("off %q, refusals %q", idOf(r.Off), idsOf(r.Refusals))
+		}
+	})
+}
+
+// Without DescribeKey nobody knows whether a key is off.
+func TestAKeyWithoutMetadataIsLookedUpUnlessItIsOnForCertain(t *testing.T) {
+	for name, tt := range map[string]struct {
+		newest string // of the calls that switch it
+		want   string
+		walks  int
+	}{
+		"nothing was seen":         {"", "no", 1},
+		"it was switched on":       {"EnableKey", "", 0},
+		"it was switched off":      {"DisableKey", "no", 1},
+		"its deletion was ended":   {"CancelKeyDeletion", "no", 1},
+		"its material was renewed": {"ImportKeyMaterial", "no", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onEventNoon()
+				srv := (&eventServer{}).log(eventRefused("Decrypt", "no", eventAgo(40*eventDay)),
+					loggedEvent{at: eventAgo(50 * eventDay), id: "off", op: "DisableKey", arn: otherARN})
+				if tt.newest != "" {
+					srv.log(loggedEvent{at: eventAgo(30 * eventDay), id: "switch", op: tt.newest, arn: keyARN})
+				}
+				f := eventFinding("", nil)
+				f.Metadata, f.LastUsage.TrackingStart = nil, eventMade
+				if r := look(t, srv.history(t), f); idsOf(r.Refusals) != tt.want || srv.count("ResourceName") != tt.walks {
+					t.Errorf("refusals %q after %d walks, want %q after %d", idsOf(r.Refusals), srv.count("ResourceName"), tt.want, tt.walks)
+				}
+			})
+		})
+	}
+}
+
+// A use has been looked for since then; the walk for the rest ends there.
+func TestAfterItWasSwitchedOffAUseIsNotLookedForTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onEventNoon()
+		off := eventAgo(10 * eventDay)
+		srv := (&eventServer{}).log(
+			loggedEvent{at: eventAgo(20 * eventDay), id: "on", op: "EnableKey", arn: keyARN},
+			loggedEvent{at: off, id: "off", op: "DisableKey", arn: keyARN},
+			loggedEvent{at: eventAgo(15 * eventDay), id: "u", op: "Decrypt", arn: keyARN},
+		)
+		f := eventFinding("Disabled", nil)
+		f.LastUsage = nil
+		r := look(t, srv.history(t), f)
+		as := srv.requests()
+		if last := as[len(as)-1]; idOf(r.Last) != "u" || srv.count("ResourceName") != 2 || last.EndTime != float64(off.Unix()) {
+			t.Errorf("last %q; %d walks, the last of %+v", idOf(r.Last), srv.count("ResourceName"), last)
+		}
+	})
 }
 
 // An enabled key has no refusals worth a call.

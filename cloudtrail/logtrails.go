@@ -17,7 +17,8 @@ import (
 // logging that was stopped, of that time alone. The archive itself can disprove
 // a bad answer: if one trail alone delivers to it and takes or leaves events as
 // a whole ([BlindSpot.AllOrNone]), it had another setup when it delivered KMS
-// events that only read. Changes of trails that the archive shows do not help:
+// events that only read: one that took those, whatever it did with those that
+// write. Changes of trails that the archive shows do not help:
 // they do not tell what was set up before.
 //
 // The receiver does not change. Reports that are nil are passed over.
@@ -32,8 +33,8 @@ func (h *LogHistory) With(bucket, prefix string, reports ...*Trails) *LogHistory
 		if len(d.Trails) == 1 {
 			since := with.lastRead(t.Account, t.Region)
 			for i, s := range spots {
-				if s.AllOrNone && (s.of(KindUses) || s.of(KindPublicKey)) && since.After(s.From) {
-					spots[i].From = since
+				if s.AllOrNone && s.onlyReads() {
+					spots[i].From = later(s.From, since)
 				}
 			}
 		}

@@ -49,7 +49,7 @@ func spotless(h *cloudtrail.LogHistory) string {
 
 func TestTrailsSetUpBadlyTodayAreBlindSpotsOfTheArchiveUnlessItDisprovesThem(t *testing.T) {
 	const all = "01T00:00 to 31T17:45"
-	without := basic(basicSel(types.ReadWriteTypeAll, "kms.amazonaws.com"))
+	without, writes := basic(basicSel(types.ReadWriteTypeAll, "kms.amazonaws.com")), basic(basicSel(types.ReadWriteTypeWriteOnly))
 	days := func(d, h int) *time.Time {
 		return aws.Time(time.Date(2026, time.March, d, h, 0, 0, 0, time.UTC))
 	}
@@ -62,12 +62,13 @@ func TestTrailsSetUpBadlyTodayAreBlindSpotsOfTheArchiveUnlessItDisprovesThem(t *
 	}{
 		"a trail that records everything changes nothing": {want: all},
 		// Reads are in the archive until 24 March at least: the last 7 days may be silent.
-		"without KMS":                   {edit: func(f *trailsFake) { f.selectors[mainTrail] = without }, want: "01T00:00 to 23T23:00"},
-		"without KMS, and it shows":     {edit: func(f *trailsFake) { f.selectors[mainTrail] = without }, quiet: 20, want: "01T00:00 to 11T23:00"},
-		"without KMS, seen to the day":  {edit: func(f *trailsFake) { f.selectors[mainTrail] = without }, opt: func(o *cloudtrail.ScanOptions) { o.QuietDays = 1 }, want: "01T00:00 to 29T23:00"},
-		"without KMS, silence believed": {edit: func(f *trailsFake) { f.selectors[mainTrail] = without }, opt: func(o *cloudtrail.ScanOptions) { o.QuietDays = -1 }, want: ""},
-		"without KMS, too short":        {edit: func(f *trailsFake) { f.selectors[mainTrail] = without }, opt: func(o *cloudtrail.ScanOptions) { o.QuietDays = 31 }, want: ""},
-		"writes only":                   {edit: func(f *trailsFake) { f.selectors[mainTrail] = basic(basicSel(types.ReadWriteTypeWriteOnly)) }, want: "01T00:00 to 23T23:00"},
+		// What it did with events that write before is not known: it may have recorded reads only.
+		"without KMS":                   {edit: func(f *trailsFake) { f.selectors[mainTrail] = without }, want: ""},
+		"writes only":                   {edit: func(f *trailsFake) { f.selectors[mainTrail] = writes }, want: "01T00:00 to 23T23:00"},
+		"writes only, and it shows":     {edit: func(f *trailsFake) { f.selectors[mainTrail] = writes }, quiet: 20, want: "01T00:00 to 11T23:00"},
+		"writes only, seen to the day":  {edit: func(f *trailsFake) { f.selectors[mainTrail] = writes }, opt: func(o *cloudtrail.ScanOptions) { o.QuietDays = 1 }, want: "01T00:00 to 29T23:00"},
+		"writes only, silence believed": {edit: func(f *trailsFake) { f.selectors[mainTrail] = writes }, opt: func(o *cloudtrail.ScanOptions) { o.QuietDays = -1 }, want: ""},
+		"writes only, too short":        {edit: func(f *trailsFake) { f.selectors[mainTrail] = writes }, opt: func(o *cloudtrail.ScanOptions) { o.QuietDays = 31 }, want: ""},
 		"reads only":                    {edit: func(f *trailsFake) { f.selectors[mainTrail] = basic(basicSel(types.ReadWriteTypeReadOnly)) }, want: ""},
 		"in part":                       {edit: func(f *trailsFake) { f.selectors[mainTrail] = advanced(management(notEqual("userIdentity.arn", "x"))) }, want: ""},
 		"without uses by name": {edit: func(f *trailsFake) {
@@ -88,8 +89,8 @@ func TestTrailsSetUpBadlyTodayAreBlindSpotsOfTheArchiveUnlessItDisprovesThem(t *
 		"begun in its midst":    {edit: func(f *trailsFake) { f.status[mainTrail].StartLoggingTime = days(12, 0) }, want: "12T00:00 to 31T17:45"},
 		"delivered up to then":  {edit: func(f *trailsFake) { f.status[mainTrail].LatestDeliveryTime = days(25, 0) }, want: "01T00:00 to 25T00:00"},
 		"stopped after its end": {edit: func(f *trailsFake) { f.status[mainTrail] = stoppedAt(now.Add(-time.Hour)) }, want: all},
-		"without KMS, stopped for a while": {edit: func(f *trailsFake) {
-			f.selectors[mainTrail] = without
+		"writes only, stopped for a while": {edit: func(f *trailsFake) {
+			f.selectors[mainTrail] = writes
 			f.status[mainTrail].StopLoggingTime, f.status[mainTrail].StartLoggingTime = days(10, 3), days(10, 5)
 		}, want: "01T00:00 to 10T03:00, 10T05:00 to 23T23:00"},
 		"without KMS beside one that records everything": {edit: func(f *trailsFake) {
@@ -176,13 +177,56 @@ func TestTrailsSpeakOfTheirOwnAccountAndRegionAlone(t *testing.T) {
 	}
 }
 
-func TestOfSelectorsThatAreNotKnownTheArchiveDisprovesTheReadingHalf(t *testing.T) {
-	c := oneTrail(func(*types.Trail) {})
-	c.fail["GetEventSelectors"] = apiError("AccessDeniedException")
-	got := march(t, 32).With("logs", "", mustRead(t, c)).Coverage()
-	if len(got) != 2 || !got[1].From.Equal(at("2026-03-23T23:00:00Z")) || len(got[0].BlindSpots) != 1 || len(got[1].BlindSpots) != 2 ||
-		!strings.HasPrefix(got[0].BlindSpots[0], "whether trail main records KMS events that write is not known: GetEventSelectors: denied") {
-		t.Errorf("%+v", got)
+func TestOfWhatATrailTakesOrLeavesAsAWholeTheArchiveDisprovesTheReadingHalf(t *testing.T) {
+	for name, tt := range map[string]struct {
+		edit func(*trailsFake)
+		want string // what is left before
+	}{
+		"selectors that are not known": {
+			func(f *trailsFake) { f.fail["GetEventSelectors"] = apiError("AccessDeniedException") },
+			"whether trail main records KMS events that write is not known: GetEventSelectors: denied",
+		},
+		"selectors without KMS": {
+			func(f *trailsFake) {
+				f.selectors[mainTrail] = basic(basicSel(types.ReadWriteTypeAll, "kms.amazonaws.com"))
+			},
+			"trail main does not record calls of CreateGrant, calls that create keys or switch them on or off",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := oneTrail(func(*types.Trail) {})
+			tt.edit(c)
+			got := march(t, 32).With("logs", "", mustRead(t, c)).Coverage()
+			if len(got) != 2 || !got[1].From.Equal(at("2026-03-23T23:00:00Z")) || len(got[0].BlindSpots) != 1 || len(got[1].BlindSpots) != 2 ||
+				!strings.HasPrefix(got[0].BlindSpots[0], tt.want) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// Blind spots are plain data, which anybody can write down.
+func TestTheArchiveMovesTheBeginningOfABlindSpotOnlyLaterAndOnlyOfReads(t *testing.T) {
+	reads := []cloudtrail.EventKind{cloudtrail.KindUses, cloudtrail.KindPublicKey}
+	for name, tt := range map[string]struct {
+		spot cloudtrail.BlindSpot
+		want string
+	}{
+		"it began before the last read":     {cloudtrail.BlindSpot{From: at("2026-03-10T00:00:00Z"), Kinds: reads, AllOrNone: true}, "01T00:00 to 23T23:00"},
+		"it began after the last read":      {cloudtrail.BlindSpot{From: at("2026-03-28T00:00:00Z"), Kinds: reads, AllOrNone: true}, "01T00:00 to 28T00:00"},
+		"it leaves out some":                {cloudtrail.BlindSpot{From: at("2026-03-10T00:00:00Z"), Kinds: reads}, "01T00:00 to 10T00:00"},
+		"it is of writes too":               {cloudtrail.BlindSpot{From: at("2026-03-10T00:00:00Z"), Kinds: append([]cloudtrail.EventKind{cloudtrail.KindGrants}, reads...), AllOrNone: true}, "01T00:00 to 10T00:00"},
+		"it is of everything that there is": {cloudtrail.BlindSpot{From: at("2026-03-10T00:00:00Z"), AllOrNone: true}, "01T00:00 to 10T00:00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.spot.Text = "written down"
+			report := &cloudtrail.Trails{Account: "111122223333", Region: "us-west-2", ReadAt: now, Trails: []cloudtrail.Trail{
+				{ARN: mainTrail, Bucket: "logs", BlindSpots: []cloudtrail.BlindSpot{tt.spot}},
+			}}
+			if got := spotless(march(t, 32).With("logs", "", report)); got != tt.want {
+				t.Errorf("without a blind spot: %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 

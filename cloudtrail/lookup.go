@@ -23,6 +23,9 @@ const (
 	lookupPage = 50
 	// maxRestarts is how often one walk may begin anew where its token failed.
 	maxRestarts = 5
+	// restartMargin is how much later than the oldest event seen a walk begins anew:
+	// events may come slightly out of order, and those seen are known by their ID.
+	restartMargin = 5 * time.Minute
 	// lookupTimeout bounds each attempt.
 	lookupTimeout = 30 * time.Second
 )
@@ -40,6 +43,7 @@ type sighting struct {
 	lookup
 	since    time.Time // from when on, until the lookup's to, all events were seen
 	calls    int
+	restarts int    // times that it began anew since its token failed
 	odd      int    // events that could not be read
 	firstOdd string // what is wrong with the first of them
 	limited  bool   // there were more pages than it may read
@@ -56,13 +60,13 @@ type sighting struct {
 // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
 func (h *EventHistory) lookUp(ctx context.Context, q lookup, visit func(*call) (done bool)) sighting {
 	var (
-		s        = sighting{lookup: q, since: q.to}
-		in       = q.input()
-		oldest   time.Time // event seen
-		ids      = map[string]struct{}{}
-		tokens   = map[string]struct{}{}
-		restarts int
-		page     eventPage
+		s      = sighting{lookup: q, since: q.to}
+		in     = q.input()
+		oldest time.Time // event seen
+		lost   time.Time // oldest when a token failed last
+		ids    = map[string]struct{}{}
+		tokens = map[string]struct{}{}
+		page   eventPage
 	)
 	for {
 		out, err := h.call(ctx, in)
@@ -72,18 +76,20 @@ func (h *EventHistory) lookUp(ctx context.Context, q lookup, visit func(*call) (
 			s.limited = true
 			return s
 		}
-		if stale && restarts < maxRestarts {
-			restarts++
-			h.o.Logger.Debug("token refused, beginning anew at the last event seen",
-				"account", h.account, "region", h.region, "attribute", string(q.key), "restarts", restarts)
-			// Events of that second may come again, and are known by their ID.
-			if again := q; !oldest.IsZero() {
+		if stale && s.restarts < maxRestarts {
+			s.restarts++
+			h.o.Logger.Debug("token refused, beginning anew near the last event seen",
+				"account", h.account, "region", h.region, "attribute", string(q.key), "restarts", s.restarts)
+			again := q
+			switch {
+			case oldest.IsZero():
+			case oldest.Equal(lost): // tokens do not last as long as the margin
 				again.to = oldest
-				in = again.input()
-			} else {
-				in = q.input()
+			default:
+				again.to = earliest(q.to, oldest.Add(restartMargin))
 			}
-			clear(tokens)
+			in, lost = again.input(), oldest
+			clear(tokens) // the same pages may bear the same tokens
 			continue
 		}
 		if err != nil {
@@ -158,6 +164,9 @@ func badToken(err error) bool {
 // call makes one paced call. Each of its attempts waits for its turn.
 func (h *EventHistory) call(ctx context.Context, in *trail.LookupEventsInput) (*trail.LookupEventsOutput, error) {
 	var retryer *pace.Retryer
+	if err := h.outage.lasting(); err != nil {
+		return nil, err
+	}
 	throttled := func() {
 		h.o.Logger.Debug("throttled", "account", h.account, "region", h.region, "op", opLookupEvents, "rate", h.limiter.State().Rate)
 	}
@@ -168,8 +177,11 @@ func (h *EventHistory) call(ctx context.Context, in *trail.LookupEventsInput) (*
 		o.Retryer = retryer
 		o.APIOptions = append(o.APIOptions, pace.Timeout(lookupTimeout))
 	})
-	if fault.Of(ctx, err) != fault.Throttled {
+	if fault.Answered(err) {
 		h.limiter.Answered()
+	}
+	if h.outage.learn(fault.Of(ctx, err), err) {
+		h.o.Logger.Warn("CloudTrail cannot be reached, not asking for a while", "account", h.account, "region", h.region, "op", opLookupEvents, "pause", outagePause)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:

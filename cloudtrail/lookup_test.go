@@ -85,7 +85,8 @@ func TestATokenThatFailsIsRecoveredFrom(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				onEventNoon()
-				srv := (&eventServer{tokenLife: tt.life}).log(lastOfMany(240)...)
+				srv := (&eventServer{tokenLife: tt.life}).log(eventNoise(240, eventTracked.Add(-time.Hour), 5*time.Minute)...)
+				srv.log(lastOfMany(0)...)
 				if tt.failing != nil {
 					srv.fail = func(n int, a askedEvents) (int, string) {
 						if tt.failing(n, a) {
@@ -108,7 +109,7 @@ func TestATokenThatFailsIsRecoveredFrom(t *testing.T) {
 						t.Errorf("request %d begins at %v", i+1, a.StartTime)
 					}
 				}
-				if got := eventSpots(r); strings.Contains(got, "order") || strings.Contains(got, "early") {
+				if got := eventSpots(r); strings.Contains(got, "order") || strings.Contains(got, "early") || !strings.Contains(got, "its token failed ") {
 					t.Errorf("blind spots: %s", got)
 				}
 			})
@@ -238,7 +239,7 @@ func TestAFailureLeavesAGapAndWhatWasFoundBefore(t *testing.T) {
 		code   string
 		want   error
 		reason usage.GapReason
-		calls  int // at most, from the failure on
+		calls  int // at most, from the failure on: each operation that switches keys is asked for by itself
 	}{
 		"denied":                        {400, "AccessDeniedException", usage.ErrAccessDenied, usage.Denied, 1},
 		"not permitted":                 {400, "OperationNotPermittedException", usage.ErrAccessDenied, usage.Denied, 1},
@@ -247,10 +248,10 @@ func TestAFailureLeavesAGapAndWhatWasFoundBefore(t *testing.T) {
 		"throttled by another name":     {400, "RequestLimitExceeded", usage.ErrThrottled, usage.Throttled, 1000},
 		"unsupported in the Region":     {400, "UnsupportedOperationException", usage.ErrUnsupported, usage.Unsupported, 1},
 		"out of order":                  {500, "InternalFailure", usage.ErrUnavailable, usage.Unavailable, 6},
-		"an invalid time range":         {400, "InvalidTimeRangeException", nil, usage.Failed, 2},
-		"invalid attributes":            {400, "InvalidLookupAttributesException", nil, usage.Failed, 2},
-		"an invalid category":           {400, "InvalidEventCategoryException", nil, usage.Failed, 2},
-		"a token where there was none":  {400, "InvalidNextTokenException", nil, usage.Failed, 2},
+		"an invalid time range":         {400, "InvalidTimeRangeException", nil, usage.Failed, 8},
+		"invalid attributes":            {400, "InvalidLookupAttributesException", nil, usage.Failed, 8},
+		"an invalid category":           {400, "InvalidEventCategoryException", nil, usage.Failed, 8},
+		"a token where there was none":  {400, "InvalidNextTokenException", nil, usage.Failed, 8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -549,7 +550,7 @@ func TestADeadlineIsNoFailureOfTheService(t *testing.T) {
 	})
 }
 
-func TestAnErrorIsNotRemembered(t *testing.T) {
+func TestAFailedReadingOfTheRegionIsRememberedForSomeMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		onEventNoon()
 		denied := true
@@ -558,7 +559,8 @@ func TestAnErrorIsNotRemembered(t *testing.T) {
 				return http.StatusBadRequest, "AccessDeniedException"
 			}
 			return 0, ""
-		}}).log(loggedEvent{at: eventAgo(eventDay), id: "off", op: "DisableKey", arn: keyARN})
+		}}).log(loggedEvent{at: eventAgo(eventDay), id: "off", op: "DisableKey", arn: keyARN},
+			loggedEvent{at: eventNoon, id: "again", op: "DisableKey", arn: keyARN})
 		h := srv.history(t)
 		f := eventFinding(types.KeyStateDisabled, nil)
 		f.LastUsage.TrackingStart = eventMade
@@ -566,6 +568,12 @@ func TestAnErrorIsNotRemembered(t *testing.T) {
 			t.Errorf("off %q, %v; half of the calls say nothing", idOf(r.Off), err)
 		}
 		denied = false
+		before := len(srv.requests())
+		time.Sleep(5*time.Minute - time.Second)
+		if r, err := h.Look(t.Context(), f); !errors.Is(err, usage.ErrAccessDenied) || r.Off != nil || len(srv.requests()) != before {
+			t.Errorf("off %q, %v after %d more calls", idOf(r.Off), err, len(srv.requests())-before)
+		}
+		time.Sleep(time.Second)
 		if r := look(t, h, f); idOf(r.Off) != "off" {
 			t.Errorf("off = %q", idOf(r.Off))
 		}
@@ -651,5 +659,311 @@ func TestOverARealConnection(t *testing.T) {
 	}
 	if n := len(srv.requests()); n != 9 || slices.ContainsFunc(srv.requests(), func(a askedEvents) bool { return a.status != 200 }) {
 		t.Errorf("%d requests: %+v", n, srv.requests())
+	}
+}
+
+// Tokens can be refused again before the margin of the restart has been read anew.
+func TestManyEventsWithinTheMarginOfARestartDoNotHoldItUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onEventNoon()
+		srv := (&eventServer{tokenLife: 2}).log(lastOfMany(240)...) // one a second
+		r := look(t, srv.history(t, anyPages), eventFinding(types.KeyStateEnabled, nil))
+		if idOf(r.Last) != "use" {
+			t.Errorf("last %q after %d calls; %s", idOf(r.Last), len(srv.requests()), eventSpots(r))
+		}
+	})
+}
+
+// The last event before the token failed is older than one behind it.
+func TestARestartLosesNoEventThatCameSlightlyOutOfOrder(t *testing.T) {
+	for name, life := range map[string]int{"without a restart": 0, "with one": 1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onEventNoon()
+				srv := (&eventServer{tokenLife: life}).log(eventNoise(49, eventAgo(time.Hour), time.Second)...)
+				srv.events = append(srv.events,
+					loggedEvent{at: eventAgo(3 * eventDay), id: "older", op: "DescribeKey", arn: keyARN},
+					eventRefused("Decrypt", "newer", eventAgo(3*eventDay-4*time.Minute)))
+				r := look(t, srv.history(t), eventFinding(types.KeyStateDisabled, nil))
+				if got := eventSpots(r); idsOf(r.Refusals) != "newer" || !strings.Contains(got, "order of time") || strings.Contains(got, "its token failed 1 times") != (life == 1) {
+					t.Errorf("refusals %q; %s", idsOf(r.Refusals), got)
+				}
+			})
+		})
+	}
+}
+
+// eventFunc answers LookupEvents.
+type eventFunc func(*trail.LookupEventsInput) (*trail.LookupEventsOutput, error)
+
+func (f eventFunc) LookupEvents(_ context.Context, in *trail.LookupEventsInput, _ ...func(*trail.Options)) (*trail.LookupEventsOutput, error) {
+	return f(in)
+}
+
+// A service may number the pages of every walk alike.
+func TestAfterARestartTheSameTokensMayComeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onEventNoon()
+		failed := false
+		h, err := cloudtrail.NewEventHistory(eventFunc(func(in *trail.LookupEventsInput) (*trail.LookupEventsOutput, error) {
+			switch {
+			case in.NextToken == nil:
+				return &trail.LookupEventsOutput{Events: []trailtypes.Event{}, NextToken: aws.String("page 2")}, nil
+			case !failed:
+				failed = true
+				return nil, &trailtypes.InvalidNextTokenException{}
+			default:
+				return &trail.LookupEventsOutput{Events: []trailtypes.Event{}}, nil
+			}
+		}), eventAccount, eventRegion)
+		if err != nil {
+			t.Fatal(err)
+		}
+		look(t, h, eventFinding(types.KeyStateEnabled, nil))
+	})
+}
+
+// deadEnd is a network without a way to CloudTrail.
+type deadEnd struct {
+	mu   sync.Mutex
+	sent int
+}
+
+func (d *deadEnd) Do(r *http.Request) (*http.Response, error) {
+	d.mu.Lock()
+	d.sent++
+	d.mu.Unlock()
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// As in a VPC without an endpoint: every key has its gap, soon.
+func TestWithoutAWayToCloudTrailKeysDoNotWaitOneAfterAnother(t *testing.T) {
+	for name, tt := range map[string]struct {
+		state   types.KeyState
+		workers int
+	}{
+		"enabled":                 {"Enabled", 16},
+		"disabled":                {"Disabled", 16},
+		"enabled, one by one":     {"Enabled", 1},
+		"disabled, one by one":    {"Disabled", 1},
+		"of a state that is new":  {"Novel", 4},
+		"enabled, many at a time": {"Enabled", 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onEventNoon()
+				var out bytes.Buffer
+				end := &deadEnd{}
+				client := trail.New(eventClientOptions(func(o *trail.Options) { o.HTTPClient = end }))
+				h, err := cloudtrail.NewEventHistory(client, eventAccount, eventRegion, func(o *cloudtrail.EventHistoryOptions) {
+					o.Logger, o.Quota = slog.New(slog.NewTextHandler(&out, nil)), 1000
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				var wg sync.WaitGroup
+				for range tt.workers {
+					wg.Go(func() {
+						for range 500 / tt.workers {
+							if _, err := h.Look(t.Context(), eventFinding(tt.state, nil)); !errors.Is(err, usage.ErrUnavailable) || !strings.Contains(err.Error(), "no answer within 30s") {
+								t.Errorf("error = %v", err)
+							}
+						}
+					})
+				}
+				wg.Wait()
+				if d := time.Since(start); d > 12*time.Minute {
+					t.Errorf("took %v and %d attempts", d, end.sent)
+				}
+				if n := strings.Count(out.String(), "level=WARN"); n > 1 {
+					t.Errorf("%d warnings", n)
+				}
+			})
+		})
+	}
+}
+
+func TestAfterAPauseOneCallTriesWhetherCloudTrailIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onEventNoon()
+		down := true
+		srv := &eventServer{latency: time.Second, fail: func(int, askedEvents) (int, string) {
+			if down {
+				return http.StatusServiceUnavailable, "ServiceUnavailable"
+			}
+			return 0, ""
+		}}
+		h := srv.history(t, func(o *cloudtrail.EventHistoryOptions) { o.Attempts, o.Quota = 1, 1000 })
+		ask := func(ctx context.Context, want error, calls int) {
+			t.Helper()
+			before := len(srv.requests())
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					if _, err := h.Look(ctx, eventFinding(types.KeyStateEnabled, nil)); !errors.Is(err, want) {
+						t.Errorf("error = %v, want %v", err, want)
+					}
+				})
+			}
+			wg.Wait()
+			if n := len(srv.requests()) - before; n != calls {
+				t.Errorf("%d calls, want %d", n, calls)
+			}
+		}
+		ask(t.Context(), usage.ErrUnavailable, 4)
+		ask(t.Context(), usage.ErrUnavailable, 0)
+		time.Sleep(5 * time.Minute)
+		ask(t.Context(), usage.ErrUnavailable, 1)
+		ask(t.Context(), usage.ErrUnavailable, 0)
+		down = false
+		time.Sleep(5 * time.Minute)
+		// A caller that goes before there is an answer leaves it to the next.
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if _, err := h.Look(ctx, eventFinding(types.KeyStateEnabled, nil)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error = %v", err)
+		}
+		look(t, h, eventFinding(types.KeyStateEnabled, nil))
+		ask(t.Context(), nil, 4)
+	})
+}
+
+// Failures count in a row: a call that is answered, with whatever, ends it.
+func TestFailuresNowAndThenStopNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onEventNoon()
+		srv := &eventServer{fail: func(n int, _ askedEvents) (int, string) {
+			switch n % 3 {
+			case 0:
+				return http.StatusBadRequest, "AccessDeniedException"
+			default:
+				return http.StatusServiceUnavailable, "ServiceUnavailable"
+			}
+		}}
+		h := srv.history(t, func(o *cloudtrail.EventHistoryOptions) { o.Attempts = 1 })
+		for range 12 {
+			_, _ = h.Look(t.Context(), eventFinding(types.KeyStateEnabled, nil))
+		}
+		if n := len(srv.requests()); n != 12 {
+			t.Errorf("%d calls, want 12", n)
+		}
+	})
+}
+
+// The rest of one operation cannot be read. What could be read counts.
+func TestWhatWasReadOfTheRegionBeforeAFailureIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onEventNoon()
+		srv := &eventServer{page: 1}
+		for i := range 30 {
+			srv.log(loggedEvent{at: eventAgo(time.Duration(i+1) * time.Hour), id: fmt.Sprint("o", i), op: "DisableKey", arn: otherARN})
+		}
+		srv.log(loggedEvent{at: eventAgo(90 * time.Minute), id: "off", op: "DisableKey", arn: keyARN},
+			loggedEvent{at: eventAgo(50 * eventDay), id: "on", op: "EnableKey", arn: keyARN})
+		broken := true
+		srv.reply = func(_ int, body string) string {
+			if broken && strings.Contains(body, `"o29"`) {
+				return `{}`
+			}
+			return body
+		}
+		h := srv.history(t)
+		f := eventFinding(types.KeyStateDisabled, nil)
+		f.LastUsage.TrackingStart = eventMade
+		const spot = "of DisableKey calls before 2026-05-31T07:00:01Z could not be looked up"
+		for range 10 {
+			r, err := h.Look(t.Context(), f)
+			if !errors.Is(err, usage.ErrMalformed) || idOf(r.Off) != "off" || !strings.Contains(eventSpots(r), spot) {
+				t.Errorf("off %q, %v; %s", idOf(r.Off), err, eventSpots(r))
+			}
+		}
+		if n := srv.count("EventName"); n != 31+6 {
+			t.Errorf("%d calls for the Region, want 37", n)
+		}
+		// After the pause it goes on from there.
+		broken = false
+		time.Sleep(5 * time.Minute)
+		r := look(t, h, f)
+		if n := srv.count("EventName"); idOf(r.Off) != "off" || strings.Contains(eventSpots(r), "could not be looked up") || n > 37+3 {
+			t.Errorf("off %q after %d calls for the Region; %s", idOf(r.Off), n, eventSpots(r))
+		}
+	})
+}
+
+func TestTheRegionIsReadAnewWhenTheClockIsSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onEventNoon()
+		srv := &eventServer{}
+		now := eventNoon
+		h := srv.history(t, func(o *cloudtrail.EventHistoryOptions) { o.Now = func() time.Time { return now } })
+		f := eventFinding(types.KeyStateDisabled, nil)
+		for i, d := range []time.Duration{0, 0, -time.Minute} {
+			now = now.Add(d)
+			look(t, h, f)
+			if n, want := srv.count("EventName"), []int{7, 7, 14}[i]; n != want {
+				t.Errorf("%d calls for the Region, want %d", n, want)
+			}
+		}
+	})
+}
+
+// A caller that gives up was not answered: it must not renew the patience of the
+// others.
+func TestCallersThatGiveUpDoNotRenewThePatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		onEventNoon()
+		srv := &eventServer{fail: func(int, askedEvents) (int, string) { return http.StatusBadRequest, "ThrottlingException" }}
+		h := srv.history(t, func(o *cloudtrail.EventHistoryOptions) { o.Patience = time.Minute })
+		start := time.Now()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for time.Since(start) < 10*time.Minute {
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				_, _ = h.Look(ctx, eventUsed(eventAgo(3*eventDay), "x", "y"))
+				cancel()
+			}
+		})
+		_, err := h.Look(t.Context(), eventUsed(eventAgo(3*eventDay), "x", "y"))
+		if d := time.Since(start); !errors.Is(err, usage.ErrThrottled) || d > 2*time.Minute {
+			t.Errorf("gave up after %v, want about a minute: %v", d, err)
+		}
+		wg.Wait()
+	})
+}
+
+// What may be missing of the calls that switch keys is said, and nothing is built
+// on them that the missing ones could disprove.
+func TestSwitchesThatComeOutOfOrderOrInPiecesAreSaid(t *testing.T) {
+	enabled := loggedEvent{at: eventAgo(20 * eventDay), id: "on", op: "EnableKey", arn: keyARN}
+	disabled := loggedEvent{at: eventAgo(10 * eventDay), id: "off", op: "DisableKey", arn: keyARN}
+	other := loggedEvent{at: eventAgo(15 * eventDay), id: "other", op: "DisableKey", arn: otherARN}
+	for name, tt := range map[string]struct {
+		srv      *eventServer
+		refusals string
+		spot     string
+	}{
+		"in order":     {&eventServer{events: []loggedEvent{disabled, other, enabled}}, "", ""},
+		"out of order": {&eventServer{events: []loggedEvent{other, disabled, enabled}}, "before", "events of DisableKey did not come in order of time"},
+		"in pieces": {&eventServer{events: []loggedEvent{disabled, other, enabled}, page: 1, fail: func(n int, _ askedEvents) (int, string) {
+			if n == 2 { // the second page of the first operation
+				return http.StatusBadRequest, "InvalidNextTokenException"
+			}
+			return 0, ""
+		}}, "", "of DisableKey the token failed 1 times, and the walk began anew near the last event seen"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				onEventNoon()
+				tt.srv.events = append(tt.srv.events, eventRefused("Decrypt", "before", eventAgo(11*eventDay)))
+				f := eventFinding(types.KeyStateDisabled, nil)
+				f.LastUsage.TrackingStart = eventMade
+				r := look(t, tt.srv.history(t), f)
+				if got := eventSpots(r); idOf(r.Off) != "off" || idsOf(r.Refusals) != tt.refusals || !strings.Contains(got, tt.spot) || tt.spot == "" && strings.Contains(got, "DisableKey") {
+					t.Errorf("off %q, refusals %q; %s", idOf(r.Off), idsOf(r.Refusals), got)
+				}
+			})
+		})
 	}
 }

@@ -13,11 +13,12 @@ import (
 
 // eventPage is one page of LookupEvents, taken apart.
 type eventPage struct {
-	calls          []call    // management events of KMS, the newest first
-	oldest, newest time.Time // of all events that have a time
-	shuffled       bool      // they were not in that order
-	odd            int
-	firstOdd       string
+	calls    []call    // management events of KMS, the newest first
+	oldest   time.Time // of all events that have a time
+	newest   time.Time // of those that have not been seen before
+	shuffled bool      // those were not in that order
+	odd      int
+	firstOdd string
 }
 
 // read takes in the events of a page that are not among ids, by event ID, and
@@ -27,23 +28,20 @@ func (p *eventPage) read(events []types.Event, ids map[string]struct{}) {
 	var before time.Time
 	for i := range events {
 		e := &events[i]
-		if at := e.EventTime; at != nil && !at.IsZero() {
-			if p.oldest.IsZero() || at.Before(p.oldest) {
-				p.oldest = at.UTC()
-			}
-			if at.After(p.newest) {
-				p.newest = at.UTC()
-			}
-			if !before.IsZero() && at.After(before) {
-				p.shuffled = true
-			}
-			before = *at
+		at := aws.ToTime(e.EventTime).UTC()
+		if !at.IsZero() && (p.oldest.IsZero() || at.Before(p.oldest)) {
+			p.oldest = at
 		}
 		if id := aws.ToString(e.EventId); id != "" {
 			if _, again := ids[id]; again {
 				continue
 			}
 			ids[id] = struct{}{}
+		}
+		if !at.IsZero() {
+			p.newest = later(p.newest, at)
+			p.shuffled = p.shuffled || !before.IsZero() && at.After(before)
+			before = at
 		}
 		p.event(e)
 	}
@@ -83,6 +81,9 @@ func (p *eventPage) event(e *types.Event) {
 		}
 		c.at = e.EventTime.UTC()
 	}
+	if len(c.keys) == 0 {
+		c.fromLookup(e.Resources)
+	}
 	p.calls = append(p.calls, c)
 }
 
@@ -93,11 +94,26 @@ func (p *eventPage) oddity(what string) {
 	}
 }
 
-// names tells whether the call is about a key; unnamed, that it is about none
-// that it names.
+// fromLookup takes the keys by which LookupEvents finds an event whose record
+// names none. Only full ARNs count, as everywhere.
+// https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_Resource.html
+func (c *call) fromLookup(resources []types.Resource) {
+	for _, r := range resources {
+		if arn := []byte(aws.ToString(r.ResourceName)); aws.ToString(r.ResourceType) == "AWS::KMS::Key" && isKeyARN(arn) {
+			c.keys = addKey(c.keys, arn)
+		}
+	}
+	if len(c.keys) > 1 {
+		c.request = nil // which of them its encryption contexts are for is not said
+	}
+}
+
+// names tells whether the call is about a key, whose encryption context it then
+// has; unnamed, that it is about none that it names.
 func (c *call) names(arn string) (yes, unnamed bool) {
-	for _, k := range c.keys {
+	for i, k := range c.keys {
 		if string(k) == arn {
+			c.of(i)
 			return true, false
 		}
 	}

@@ -75,9 +75,20 @@ func (p keyPower) after(op string) (next keyPower, accepted bool) {
 	}
 }
 
-// off returns the event since which a key cannot be used, by all that its events
-// tell: the one by which it went from usable to unusable for the last time. Nil:
-// it ended usable, or nothing was seen.
+// off returns the event since which a key cannot be used: see [replay].
+func off(events []usage.Event) *usage.Event { return replay(events).off }
+
+// replayedSwitches is what the events of a key tell when they are replayed.
+type replayedSwitches struct {
+	// off is the event since which the key cannot be used: the one by which it went
+	// from usable to unusable for the last time. Nil: it ended usable, or nothing
+	// was seen.
+	off   *usage.Event
+	wasOn bool // before off it was on for certain
+	on    bool // it ended on for certain
+}
+
+// replay returns all that the events of a key tell.
 //
 // The events may come in any order, some twice; failed ones and other operations
 // do not count. Before the first the key is taken for usable, so that one that was
@@ -87,7 +98,13 @@ func (p keyPower) after(op string) (next keyPower, accepted bool) {
 // CloudTrail's times are whole seconds, and a program cancels a deletion and
 // enables the key within one. Events of one time are replayed in an order that
 // KMS would have accepted, if there is one, else by operation and event ID.
-func off(events []usage.Event) *usage.Event {
+//
+// That the key was on shows EnableKey alone. KMS takes DisableKey, and the other
+// calls that switch off, also where they change nothing, so that the first that is
+// seen tells nothing of before; and ImportKeyMaterial leaves a key as it was whose
+// other key material is missing.
+// https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
+func replay(events []usage.Event) replayedSwitches {
 	list := make([]usage.Event, 0, len(events))
 	for _, e := range events {
 		if e.ErrorCode == "" && switchRank(e.Operation) > 0 {
@@ -104,7 +121,7 @@ func off(events []usage.Event) *usage.Event {
 
 	var (
 		power keyPower
-		since *usage.Event
+		r     replayedSwitches
 	)
 	for i := range list {
 		bringNext(list[i:], power)
@@ -113,12 +130,12 @@ func off(events []usage.Event) *usage.Event {
 		power, _ = power.after(e.Operation)
 		switch {
 		case power.usable():
-			since = nil
+			r.off, r.on = nil, r.on || e.Operation == opEnableKey
 		case was:
-			since = &e
+			r.off, r.wasOn, r.on = &e, r.on, false
 		}
 	}
-	return since
+	return r
 }
 
 // bringNext brings the event to replay next to the front of the list, in which

@@ -126,3 +126,26 @@ func TestEveryHistoryThatKMSAllowsEndsInTheStateItEndedIn(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyEnableKeyShowsThatAKeyWasOn(t *testing.T) {
+	for events, want := range map[string][2]bool{ // before it was switched off, and at the end
+		"":                                     {false, false},
+		"Enable@1":                             {false, true},
+		"Enable@1 Disable@2":                   {true, false},
+		"Enable@1 Disable@2 Disable@3":         {true, false},
+		"Enable@1! Disable@2":                  {false, false},
+		"Disable@1":                            {false, false},
+		"Disable@1 Enable@2 Schedule@3":        {true, false},
+		"Schedule@1 Cancel@2":                  {false, false},
+		"Import@1":                             {false, false},
+		"Enable@1 Import@2":                    {false, true},
+		"Enable@1 Delete@2 Import@3":           {true, false},
+		"Enable@1 Delete@2 Import@3 Disable@4": {false, false},
+	} {
+		t.Run(events, func(t *testing.T) {
+			if r := replay(replayed(events)); r.wasOn != want[0] || r.on != want[1] {
+				t.Errorf("was on %v, is on %v, want %v", r.wasOn, r.on, want)
+			}
+		})
+	}
+}

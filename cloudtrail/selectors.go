@@ -273,7 +273,9 @@ func selectDivides(advanced []types.AdvancedEventSelector) bool {
 	return true
 }
 
-// selectorSpots says what selectors leave out.
+// selectorSpots says what selectors leave out. What the trail takes or leaves as a
+// whole are two blind spots, of what only reads and of what writes, since the
+// archive can disprove them one by one.
 func selectorSpots(label string, records map[EventKind]Recorded, whole bool) []BlindSpot {
 	var spots []BlindSpot
 	for _, p := range []struct {
@@ -285,23 +287,33 @@ func selectorSpots(label string, records map[EventKind]Recorded, whole bool) []B
 		{RecordsSome, " records %s only in part", false},
 		{RecordsUnknown, " has selectors that are not understood: whether it records %s is not known", false},
 	} {
-		var (
-			kinds []EventKind
-			texts []string
-		)
-		for _, k := range kmsKinds {
-			if records[k.kind].rank() == p.recorded.rank() {
-				kinds, texts = append(kinds, k.kind), append(texts, k.text)
+		like := func(k kmsKind) bool { return records[k.kind].rank() == p.recorded.rank() }
+		halves := []func(kmsKind) bool{like}
+		if p.whole {
+			halves = []func(kmsKind) bool{
+				func(k kmsKind) bool { return like(k) && k.readOnly },
+				func(k kmsKind) bool { return like(k) && !k.readOnly },
 			}
 		}
-		if kinds == nil {
-			continue
+		for _, half := range halves {
+			var (
+				kinds []EventKind
+				texts []string
+			)
+			for _, k := range kmsKinds {
+				if half(k) {
+					kinds, texts = append(kinds, k.kind), append(texts, k.text)
+				}
+			}
+			if kinds == nil {
+				continue
+			}
+			list := strings.Join(texts, ", ")
+			if len(kinds) == len(kmsKinds) {
+				list = "KMS events"
+			}
+			spots = append(spots, BlindSpot{Text: label + fmt.Sprintf(p.text, list), Kinds: kinds, AllOrNone: p.whole})
 		}
-		list := strings.Join(texts, ", ")
-		if len(kinds) == len(kmsKinds) {
-			list = "KMS events"
-		}
-		spots = append(spots, BlindSpot{Text: label + fmt.Sprintf(p.text, list), Kinds: kinds, AllOrNone: p.whole})
 	}
 	return spots
 }

@@ -24,8 +24,14 @@ import (
 // goroutines can use them.
 //
 // They are a [usage.History] that knows of dependents alone: the key that a
-// trail encrypts its log files with. They claim no coverage: how a trail is set
-// up today does not tell what it recorded before. See [LogHistory.With].
+// trail encrypts its log files with. That key lies in the Region of the bucket, not
+// of the trail, and may be of another account. So pass the Trails of every Region,
+// and those of the organization's management account, where its trails are made,
+// for all keys: in [usage.InspectOptions], not in a [usage.Target].
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/encrypting-cloudtrail-log-files-with-aws-kms.html
+//
+// They claim no coverage: how a trail is set up today does not tell what it
+// recorded before. See [LogHistory.With].
 type Trails struct {
 	Account string    `json:"account"`
 	Region  string    `json:"region"`
@@ -111,7 +117,7 @@ func ReadTrails(ctx context.Context, c TrailReader, account, region string, optF
 		}
 	}
 	switch {
-	case c == nil:
+	case nilClient(c):
 		return nil, invalidOption("the client is nil")
 	case !isAccount(account):
 		return nil, invalidOption("account %q; want twelve digits", account)

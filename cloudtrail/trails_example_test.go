@@ -11,6 +11,7 @@ import (
 
 	"github.com/kmsusage/usage"
 	"github.com/kmsusage/usage/cloudtrail"
+	"github.com/kmsusage/usage/kmsiface/kmsfake"
 )
 
 func ExampleReadTrails() {
@@ -37,6 +38,45 @@ func ExampleReadTrails() {
 	// trail main does not record uses of keys, calls of GetPublicKey
 	// trail main encrypts its log files in s3://logs with it; it is logging
 	// <nil> []
+}
+
+// A trail of one Region encrypts with a key of another, that of its bucket: the
+// trails of all Regions are asked about the keys of all Regions.
+func ExampleTrails() {
+	const account = "111122223333"
+	kms := kmsfake.New(func(o *kmsfake.Options) { o.Now = func() time.Time { return december } })
+	key := kms.MustAddKey(kmsfake.Key{Account: account, Region: "us-west-2", Aliases: []string{"logs"}, Created: december.AddDate(-2, 0, 0)})
+	regions := map[string]*trailsFake{"us-west-2": noTrail(), "eu-west-1": noTrail()} // or clients of the SDK's cloudtrail
+	regions["eu-west-1"].add("arn:aws:cloudtrail:eu-west-1:111122223333:trail/european", func(d *types.Trail) { d.KmsKeyId = &key })
+
+	ctx := context.Background()
+	var histories []usage.History // and those of the organization's management account
+	for region, client := range regions {
+		trails, err := cloudtrail.ReadTrails(ctx, client, account, region, func(o *cloudtrail.TrailOptions) {
+			o.Now = func() time.Time { return now } // for this example only
+		})
+		if trails == nil {
+			fmt.Println(err)
+			return
+		}
+		histories = append(histories, trails) // also those that could not be listed: a gap of every key
+	}
+	findings, err := usage.Collect(usage.Inspect(ctx, kms.Client(account, "us-west-2"), func(o *usage.InspectOptions) {
+		o.Now = func() time.Time { return december } // for this example only
+		o.History = histories
+	}))
+	for _, f := range findings {
+		for _, r := range f.History {
+			for _, d := range r.Dependents {
+				fmt.Println(f.Aliases, d.Text)
+			}
+		}
+	}
+	if err != nil {
+		fmt.Println("incomplete:", err)
+	}
+	// Output:
+	// [alias/logs] trail european encrypts its log files in s3://logs with it; it is logging
 }
 
 func ExampleLogHistory_With() {

@@ -164,6 +164,7 @@ func TestWhatTheStatusSaysIsABlindSpotOfItsTime(t *testing.T) {
 		from  time.Time
 		to    time.Time
 		today bool // whether it is there as of now
+		again bool // it was logging before its latest start
 	}{
 		"all is well": {},
 		"stopped": {
@@ -182,7 +183,7 @@ func TestWhatTheStatusSaysIsABlindSpotOfItsTime(t *testing.T) {
 		},
 		"stopped and started again": {
 			edit: func(s *trail.GetTrailStatusOutput) { s.StopLoggingTime, s.StartLoggingTime = &monday, &tuesday },
-			want: []string{"trail main was not logging from 2026-11-09T10:00:00Z to 2026-11-10T11:00:00Z"}, from: monday, to: tuesday,
+			want: []string{"trail main was not logging from 2026-11-09T10:00:00Z to 2026-11-10T11:00:00Z"}, from: monday, to: tuesday, again: true,
 		},
 		"stopped and started again, nobody knows when": {
 			edit: func(s *trail.GetTrailStatusOutput) { s.StopLoggingTime, s.StartLoggingTime = &monday, nil },
@@ -239,9 +240,13 @@ func TestWhatTheStatusSaysIsABlindSpotOfItsTime(t *testing.T) {
 				tt.edit(c.status[mainTrail])
 			}
 			got := mustRead(t, c, tt.opt)
-			var texts []string
+			var (
+				texts []string
+				begun bool
+			)
 			for _, s := range got.Trails[0].BlindSpots {
 				if strings.Contains(s.Text, "who delivered before") {
+					begun = true
 					if s.From.After(time.Time{}) || s.To.After(*c.status[mainTrail].StartLoggingTime) {
 						t.Errorf("before the start: %+v", s)
 					}
@@ -254,6 +259,9 @@ func TestWhatTheStatusSaysIsABlindSpotOfItsTime(t *testing.T) {
 			}
 			if !slices.Equal(texts, tt.want) {
 				t.Errorf("blind spots %q, want %q", texts, tt.want)
+			}
+			if started := c.status[mainTrail].StartLoggingTime != nil; begun != (started && !tt.again) {
+				t.Errorf("that nothing is known of the time before its start is said: %v", begun)
 			}
 			if today := len(got.BlindSpots()) > 0; today != tt.today {
 				t.Errorf("as of now: %q", got.BlindSpots())
@@ -483,9 +491,9 @@ func TestTrailsOfOnePlaceMakeUpForOneAnother(t *testing.T) {
 		"one reads and one writes, at another place":       {main: readOnly, far: writeOnly, apart: true, want: 2},
 		"one reads and the other, which writes, stopped":   {main: readOnly, far: writeOnly, farStatus: stopped, want: 2}, // its kinds of selectors are missing in main, and far stopped
 		"one without KMS and one that reads":               {main: without, far: readOnly, want: 2},
-		"one without KMS and the other, of all, stopped":   {main: without, farStatus: stopped, want: 2},
-		"both without KMS":                                 {main: without, far: without, want: 2},
-		"both without KMS at two places":                   {main: without, far: without, apart: true, want: 2},
+		"one without KMS and the other, of all, stopped":   {main: without, farStatus: stopped, want: 3},
+		"both without KMS":                                 {main: without, far: without, want: 4},
+		"both without KMS at two places":                   {main: without, far: without, apart: true, want: 4},
 		"one has everything and the other, of all, halted": {farStatus: stopped, want: 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -736,6 +744,7 @@ func TestArgumentsThatCannotBeMeantAreAnErrorBeforeAnyCall(t *testing.T) {
 		account, region string
 	}{
 		"no client":             {nil, "111122223333", "us-west-2"},
+		"a nil client":          {(*trail.Client)(nil), "111122223333", "us-west-2"},
 		"no account":            {c, "", "us-west-2"},
 		"a Region that is none": {c, "111122223333", "Oregon"},
 	} {

@@ -18,14 +18,19 @@ type BlindSpot struct {
 	// Kinds of events that may be missing. Nil: all.
 	Kinds []EventKind `json:"kinds,omitempty"`
 	// AllOrNone tells that the trail takes or leaves as a whole the events that
-	// only read, and those that write: one of them in the archive shows that it
-	// did take them then, so that the blind spot began later.
+	// only read, and those that write: one of the first in the archive shows that it
+	// did take those then, so that a blind spot of nothing else began later.
 	AllOrNone bool `json:"allOrNone,omitempty"`
 }
 
 // at tells whether the blind spot is there at a time.
 func (b BlindSpot) at(t time.Time) bool {
 	return !t.Before(b.From) && (b.To.IsZero() || t.Before(b.To))
+}
+
+// onlyReads tells whether nothing but events that only read may be missing.
+func (b BlindSpot) onlyReads() bool {
+	return !slices.ContainsFunc(kmsKinds, func(k kmsKind) bool { return !k.readOnly && b.of(k.kind) })
 }
 
 func (b BlindSpot) of(k EventKind) bool { return b.Kinds == nil || slices.Contains(b.Kinds, k) }

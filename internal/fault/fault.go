@@ -145,6 +145,27 @@ func Of(ctx context.Context, err error) Code {
 // waited for an instance's metadata in vain timed out too.
 const noIdentity = "get identity: "
 
+// Answered tells whether a call that ended with err, or nil, was answered by the
+// service, and not with a throttle: its request was let through by the quota. The
+// end of a context and a broken connection are no answers, nor is what those say
+// who were asked for credentials.
+func Answered(err error) bool {
+	if err == nil {
+		return true
+	}
+	if Throttle(err) || strings.Contains(err.Error(), noIdentity) {
+		return false
+	}
+	if st, ok := errors.AsType[interface {
+		error
+		HTTPStatusCode() int
+	}](err); ok {
+		return st.HTTPStatusCode() > 0 // zero: of a response that never came
+	}
+	_, ok := errors.AsType[smithy.APIError](err) // as mocks have it
+	return ok
+}
+
 // Throttle tells whether err is a refusal for exceeding a request quota.
 func Throttle(err error) bool { return Of(context.Background(), err) == Throttled }
 

@@ -68,3 +68,30 @@ func TestEveryThrottleCodeOfTheSDKIsKnown(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAnswerIsWhatTheServiceItselfSaysButAThrottle(t *testing.T) {
+	sts := &smithy.OperationError{Err: fmt.Errorf("get identity: get credentials: %w", status(403))}
+	for name, tt := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"a success":                                       {nil, true},
+		"a denial":                                        {status(403), true},
+		"a failure of the service":                        {status(503), true},
+		"an error without a response, of a mock":          {&types.NotFoundException{}, true},
+		"a throttle":                                      {&smithy.GenericAPIError{Code: "ThrottlingException"}, false},
+		"a throttle without a code":                       {status(429), false},
+		"an answer that was cut off":                      {&smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusOK}}, Err: &smithy.DeserializationError{Err: io.ErrUnexpectedEOF}}, true},
+		"the end of a context":                            {context.Canceled, false},
+		"the end of a context while an answer is awaited": {&smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{}}, Err: context.DeadlineExceeded}, false},
+		"a connection that broke":                         {&smithyhttp.RequestSendError{Err: io.EOF}, false},
+		"what those say who give credentials":             {sts, false},
+		"something else":                                  {errors.New("odd"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Answered(tt.err); got != tt.want {
+				t.Errorf("Answered(%v) = %v, want %v", tt.err, got, tt.want)
+			}
+		})
+	}
+}
