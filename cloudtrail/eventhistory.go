@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,7 +72,9 @@ type EventHistory struct {
 var _ usage.History = (*EventHistory)(nil)
 
 // NewEventHistory returns the event history of an account and Region, which must
-// be those of the client. It makes no request. Errors wrap
+// be those of the client. It makes no request. Of another account it knows nothing,
+// and says nothing: if [EventHistory.Estimate] counts no keys, look at the account.
+// Errors wrap
 // [usage.ErrInvalidOption].
 func NewEventHistory(c EventReader, account, region string, optFns ...func(*EventHistoryOptions)) (*EventHistory, error) {
 	var o EventHistoryOptions
@@ -86,26 +87,14 @@ func NewEventHistory(c EventReader, account, region string, optFns ...func(*Even
 	if err != nil {
 		return nil, err
 	}
-	if nilClient(c) {
-		return nil, invalidOption("the client is nil")
-	}
-	if !isAccount(account) {
-		return nil, invalidOption("account %q; want twelve digits", account)
-	}
-	if !isRegion(region) {
-		return nil, invalidOption("Region %q; want a name such as us-east-1", region)
+	if err := checkClient(c, account, region); err != nil {
+		return nil, err
 	}
 	return &EventHistory{
 		client: c, account: account, region: region, o: o,
 		limiter:  pace.NewLimiter(o.Quota),
 		switches: regionSwitches{turn: make(chan struct{}, 1)},
 	}, nil
-}
-
-// nilClient tells whether a client is nil, or a pointer that is.
-func nilClient(c any) bool {
-	v := reflect.ValueOf(c)
-	return c == nil || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // Source is [EventHistorySource].

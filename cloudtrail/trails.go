@@ -116,13 +116,8 @@ func ReadTrails(ctx context.Context, c TrailReader, account, region string, optF
 			fn(&o)
 		}
 	}
-	switch {
-	case nilClient(c):
-		return nil, invalidOption("the client is nil")
-	case !isAccount(account):
-		return nil, invalidOption("account %q; want twelve digits", account)
-	case !isRegion(region):
-		return nil, invalidOption("Region %q; want names such as us-east-1", region)
+	if err := checkClient(c, account, region); err != nil {
+		return nil, err
 	}
 	o.Stale = cmp.Or(o.Stale, defaultStale)
 	if o.Logger == nil {
