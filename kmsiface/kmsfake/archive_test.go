@@ -9,8 +9,11 @@ import (
 	"maps"
 	"path"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -166,7 +169,6 @@ func TestTrailsDeliverWhatTheirSelectorsSelect(t *testing.T) {
 		{"no selectors", kmsfake.Trail{}, all},
 		{"a stopped trail", kmsfake.Trail{Stopped: true}, nil},
 		{"one that cannot deliver", kmsfake.Trail{DeliveryError: "NoSuchBucket"}, nil},
-		{"one that was made later", kmsfake.Trail{Created: august.Add(time.Second)}, nil},
 		{"everything", basic(trailtypes.EventSelector{}), all},
 		{"write only", basic(trailtypes.EventSelector{ReadWriteType: trailtypes.ReadWriteTypeWriteOnly}), []string{"CreateKey"}},
 		{"read only", basic(trailtypes.EventSelector{ReadWriteType: trailtypes.ReadWriteTypeReadOnly}), []string{"DescribeTrails", "ListKeys"}},
@@ -181,7 +183,7 @@ func TestTrailsDeliverWhatTheirSelectorsSelect(t *testing.T) {
 		{"advanced, by the end of names", advanced(trailtypes.AdvancedFieldSelector{Field: aws.String("eventName"), EndsWith: []string{"s"}, NotStartsWith: []string{"D"}}), []string{"ListKeys"}},
 		{"advanced, by the caller", advanced(trailtypes.AdvancedFieldSelector{Field: aws.String("userIdentity.arn"), EndsWith: []string{"/kmsfake"}}, trailtypes.AdvancedFieldSelector{Field: aws.String("eventType"), Equals: []string{"AwsApiCall"}}), all},
 		{"advanced, data events", kmsfake.Trail{AdvancedEventSelectors: []trailtypes.AdvancedEventSelector{{FieldSelectors: []trailtypes.AdvancedFieldSelector{{Field: aws.String("eventCategory"), Equals: []string{"Data"}}}}}}, nil},
-		{"advanced, a field that there is not", advanced(trailtypes.AdvancedFieldSelector{Field: aws.String("resources.ARN"), StartsWith: []string{"arn"}}), nil},
+		{"advanced, a field that no event here has", advanced(trailtypes.AdvancedFieldSelector{Field: aws.String("sessionCredentialFromConsole"), Equals: []string{"true"}}), nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			srv, _ := fake()
@@ -214,7 +216,7 @@ func TestChangesOfATrailHoldFromThenOnAndAreDeliveredThemselves(t *testing.T) {
 	must(c.CreateKey(ctx, &kms.CreateKeyInput{}))
 	must(ct.PutEventSelectors(ctx, &trail.PutEventSelectorsInput{TrailName: &arn, EventSelectors: []trailtypes.EventSelector{{ExcludeManagementEventSources: []string{"kms.amazonaws.com"}}}}))
 	must(c.ListAliases(ctx, &kms.ListAliasesInput{})) // not seen
-	must(ct.UpdateTrail(ctx, &trail.UpdateTrailInput{Name: &arn, S3BucketName: aws.String("b")}))
+	must(ct.UpdateTrail(ctx, &trail.UpdateTrailInput{Name: &arn, S3BucketName: aws.String("logs-" + account)}))
 	_, err := ct.StopLogging(ctx, &trail.StopLoggingInput{Name: aws.String("none")}) // changes nothing
 	wantCode(t, err, "TrailNotFoundException")
 	must(ct.DeleteTrail(ctx, &trail.DeleteTrailInput{Name: &arn}))
@@ -287,5 +289,189 @@ func TestWritingAnArchiveStopsAtAnError(t *testing.T) {
 	}
 	if err := srv.WriteArchive(func(string, []byte) error { return nil }, "arn:aws:cloudtrail:us-east-1:111122223333:trail/none"); err == nil || !strings.Contains(err.Error(), "trail/none") {
 		t.Errorf("an unknown trail: %v", err)
+	}
+}
+
+func TestATrailDeliversNothingFromBeforeItWasMade(t *testing.T) {
+	srv, clock := fake()
+	c := srv.Client(account, region)
+	must(c.ListKeys(t.Context(), &kms.ListKeysInput{}))
+	clock.Advance(time.Hour)
+	made := clock.Now()
+	must(c.ListAliases(t.Context(), &kms.ListAliasesInput{}))
+	clock.Advance(time.Hour)
+	arn := mustAddTrail(t, srv, kmsfake.Trail{Account: account, HomeRegion: region, Name: "trail", Created: made.Add(-time.Minute)})
+	if got := delivered(t, archive(t, srv, arn)); !slices.Equal(got, []string{"ListAliases"}) {
+		t.Errorf("delivered %v", got)
+	}
+}
+
+func TestAnArchiveFromWhichEventsAreMissingSaysSo(t *testing.T) {
+	lacks := func(t *testing.T, srv *kmsfake.Server, want string, from ...string) {
+		t.Helper()
+		n := 0
+		err := srv.WriteArchive(func(_ string, content []byte) error { n += len(unpack(t, content)); return nil }, from...)
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if want != "" {
+			want = "kmsfake: the archive lacks " + want + " records that were delivered: the log remembers the newest 50 events (Options.LogSize)"
+		}
+		if text != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+		if n > 50 || want == "" && n != 50 {
+			t.Errorf("%d records", n)
+		}
+	}
+	small := func(o *kmsfake.Options) { o.LogSize = 50 }
+	ctx := t.Context()
+	call := func(srv *kmsfake.Server, clock *kmsfake.Clock, n int) {
+		for range n {
+			clock.Advance(time.Minute)
+			must(srv.Client(account, region).ListKeys(ctx, &kms.ListKeysInput{}))
+		}
+	}
+	for _, n := range []int{51, 60, 200} { // of which some are dropped at once and some now and then
+		t.Run("without trails", func(t *testing.T) {
+			srv, clock := fake(small)
+			call(srv, clock, 50)
+			lacks(t, srv, "")
+			call(srv, clock, n-50)
+			lacks(t, srv, map[int]string{51: "1", 60: "10", 200: "150"}[n])
+		})
+		t.Run("with a trail", func(t *testing.T) {
+			srv, clock := fake(small)
+			arn := mustAddTrail(t, srv, kmsfake.Trail{Account: account, HomeRegion: region, Name: "trail"})
+			writes := mustAddTrail(t, srv, kmsfake.Trail{Account: account, HomeRegion: region, Name: "writes", Bucket: "writes", EventSelectors: []trailtypes.EventSelector{{ReadWriteType: trailtypes.ReadWriteTypeWriteOnly}}})
+			call(srv, clock, n)
+			want := map[int]string{51: "1", 60: "10", 200: "150"}[n]
+			lacks(t, srv, want)
+			lacks(t, srv, want, arn)
+			lacks(t, srv, want, "arn:aws:s3:::logs-"+account)
+			for _, from := range []string{writes, "arn:aws:s3:::writes"} { // which would have delivered none of them
+				if fsys := archive(t, srv, from); len(fsys) != 0 {
+					t.Errorf("%d files", len(fsys))
+				}
+			}
+		})
+	}
+	t.Run("with a trail that came later", func(t *testing.T) {
+		srv, clock := fake(small)
+		call(srv, clock, 200)
+		late := mustAddTrail(t, srv, kmsfake.Trail{Account: account, HomeRegion: region, Name: "late", Created: clock.Now().Add(-10 * time.Minute)})
+		if fsys := archive(t, srv, late); len(delivered(t, fsys)) != 10 {
+			t.Errorf("%v", delivered(t, fsys))
+		}
+		mustAddTrail(t, srv, kmsfake.Trail{Account: account, HomeRegion: region, Name: "ever"})
+		if err := srv.WriteArchive(func(string, []byte) error { return nil }); err == nil {
+			t.Error("the archive seems complete")
+		}
+	})
+}
+
+func TestFilesGoWhereTheTrailPutThemAtTheTime(t *testing.T) {
+	srv, clock := fake()
+	arn := mustAddTrail(t, srv, kmsfake.Trail{Account: account, HomeRegion: region, Name: "moved", Prefix: "old", Bucket: "first"})
+	list := func() {
+		must(srv.Client(account, region).ListKeys(t.Context(), &kms.ListKeysInput{}))
+		clock.Advance(time.Minute)
+	}
+	update := func(in trail.UpdateTrailInput) {
+		in.Name = &arn
+		must(srv.CloudTrail(account, region).UpdateTrail(t.Context(), &in))
+	}
+	list()
+	update(trail.UpdateTrailInput{S3KeyPrefix: aws.String("new")})
+	list()
+	update(trail.UpdateTrailInput{S3BucketName: aws.String("second")})
+	list()
+	must(srv.CloudTrail(account, region).DeleteTrail(t.Context(), &trail.DeleteTrailInput{Name: &arn}))
+	mustAddTrail(t, srv, kmsfake.Trail{Account: account, HomeRegion: region, Name: "moved", Created: clock.Now(), Bucket: "third"})
+	list()
+	for from, want := range map[string]map[string]int{
+		"":                    {"old": 2, "new": 4, "AWSLogs": 1},
+		arn:                   {"old": 2, "new": 4, "AWSLogs": 1},
+		"arn:aws:s3:::first":  {"old": 2, "new": 2},
+		"arn:aws:s3:::second": {"new": 2},
+		"arn:aws:s3:::third":  {"AWSLogs": 1},
+	} {
+		var trails []string
+		if from != "" {
+			trails = []string{from}
+		}
+		got := map[string]int{}
+		for name, file := range archive(t, srv, trails...) {
+			root, _, _ := strings.Cut(name, "/")
+			got[root] += len(unpack(t, file.Data))
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", from, got, want)
+		}
+	}
+	if err := srv.WriteArchive(func(string, []byte) error { return nil }, "arn:aws:s3:::fourth"); err == nil || !strings.Contains(err.Error(), "fourth") {
+		t.Errorf("an unknown bucket: %v", err)
+	}
+}
+
+// While the clock stands still the order of the log is that of the numbers that
+// its events have drawn; else it is that of the times that they have read.
+func TestTheOrderOfTheLogIsThatOfTheChanges(t *testing.T) {
+	ctx := t.Context()
+	for i := range 100 {
+		srv, _ := fake(func(o *kmsfake.Options) {
+			if i%2 == 1 {
+				var ticks atomic.Int64
+				o.Now = func() time.Time {
+					at := august.Add(time.Duration(ticks.Add(1)))
+					runtime.Gosched()
+					return at
+				}
+			}
+		})
+		tr := mustAddTrail(t, srv, kmsfake.Trail{Account: account, HomeRegion: region, Name: "all"})
+		key := srv.MustAddKey(kmsfake.Key{Account: account, Region: region})
+		c, ct := srv.Client(account, region), srv.CloudTrail(account, region)
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				var err error
+				switch i % 4 {
+				case 0:
+					_, err = ct.StopLogging(ctx, &trail.StopLoggingInput{Name: &tr})
+				case 1:
+					_, err = ct.StartLogging(ctx, &trail.StartLoggingInput{Name: &tr})
+				case 2:
+					_, err = c.DisableKey(ctx, &kms.DisableKeyInput{KeyId: &key})
+				case 3:
+					_, err = c.EnableKey(ctx, &kms.EnableKeyInput{KeyId: &key})
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		last := func(names ...string) string {
+			for _, r := range look(t, srv, account, region, trailtypes.LookupAttributeKeyReadOnly, "false") {
+				if name := r.str("eventName"); slices.Contains(names, name) {
+					return name
+				}
+			}
+			return ""
+		}
+		state := must(c.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &key})).KeyMetadata.Enabled
+		if name := last("DisableKey", "EnableKey"); state != (name == "EnableKey") {
+			t.Fatalf("enabled is %t after %s", state, name)
+		}
+		logs := *must(ct.GetTrailStatus(ctx, &trail.GetTrailStatusInput{Name: &tr})).IsLogging
+		if name := last("StopLogging", "StartLogging"); logs != (name == "StartLogging") {
+			t.Fatalf("logging is %t after %s", logs, name)
+		}
+		must(c.ListKeys(ctx, &kms.ListKeysInput{}))
+		if seen := slices.Contains(delivered(t, archive(t, srv, tr)), "ListKeys"); seen != logs {
+			t.Fatalf("delivered is %t while logging is %t", seen, logs)
+		}
 	}
 }

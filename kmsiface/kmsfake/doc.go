@@ -19,10 +19,24 @@
 //	url, stop, err := srv.Start() // over HTTP, for clients with this BaseEndpoint
 //	defer stop()
 //
-// Without [Options].Now the server goes by time.Now, which in a bubble begins with
-// the year 2000. What was used before [Options].TrackingStart leaves no record;
-// by default that is 2026-04-23, as in AWS, or the time at which the server was
-// made, if its clock showed an earlier one.
+// Who reads the server must see the same clock: give clock.Now to everything that
+// takes one, such as InspectOptions of package usage and EventHistoryOptions,
+// ScanOptions, TrailOptions and QueryOptions of package cloudtrail.
+//
+//	for finding, err := range usage.Inspect(ctx, client, func(o *usage.InspectOptions) { o.Now = clock.Now }) {
+//
+// Without [Options].Now the server goes by time.Now, which in a testing/synctest
+// bubble begins with the year 2000. KMS did not exist then, and for package usage
+// every key whose dates are so early is Unknown: move the bubble to a date of
+// today first, before the server is made.
+//
+//	synctest.Test(t, func(t *testing.T) {
+//		time.Sleep(time.Until(time.Date(2026, time.August, 1, 0, 0, 0, 0, time.UTC))) // takes no time
+//		srv := kmsfake.New()
+//
+// What was used before [Options].TrackingStart leaves no record; by default that
+// is 2026-04-23, as in AWS, or the time at which the server was made, if its clock
+// showed an earlier one.
 //
 // # Who calls
 //
@@ -35,7 +49,10 @@
 // # What CloudTrail knows
 //
 // Every call of either service leaves an event, refused ones too, in the form of
-// AWS's examples, and so does [Server.Use], which can be long ago. The event ID
+// AWS's examples, and so do [Server.Use], which can be long ago, and
+// [Server.Delete]. [Server.AddKey], [Server.SetState] and what else puts things
+// into the server without a call leave none, but for the uses of Key.LastUsed: who
+// needs an event of CreateKey or DisableKey calls them. The event ID
 // that GetKeyLastUsage answers is that of the event of the use. LookupEvents finds
 // events with the limits that AWS documents. Trails, which [Server.AddTrail] or
 // CreateTrail makes, are read by DescribeTrails, GetEventSelectors and
@@ -87,6 +104,13 @@
 //     errors are the fake's own, but for throttling and unknown trails.
 //   - Log files are written when asked for, with their events in order of time and
 //     each event once for every trail.
+//   - CloudTrail takes what AWS refuses: any event source in advanced selectors of
+//     management events, and the fields there that only event data stores can have;
+//     selectors of data events without a resource type; a bucket that does not
+//     exist, or whose policy does not let CloudTrail write; a key in another Region
+//     than the bucket. Of five trails in a Region only those of the account are
+//     counted, in the home Region of the new one. On the other hand a prefix with
+//     a slash at its ends is refused; what AWS does with one is not documented.
 //   - Changes are visible at once: there is no eventual consistency.
 //   - The names of members are read without regard to case; AWS ignores a member
 //     whose case is wrong. The SDK writes them right.

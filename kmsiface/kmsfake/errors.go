@@ -16,7 +16,7 @@ func (e *apiError) Error() string { return e.code + ": " + e.message }
 // status is the HTTP status that the live service sends: 400 for whatever the
 // caller can mend. The SDK's model has 404, 409 and 412 for some.
 func (e *apiError) status() int {
-	if e.code == codeInternal {
+	if e.code == codeInternal || e.code == codeTrailInternal {
 		return http.StatusInternalServerError
 	}
 	return http.StatusBadRequest
@@ -60,13 +60,16 @@ const (
 	codeInvalidMaxResults  = "InvalidMaxResultsException"
 	codeInvalidNextToken   = "InvalidNextTokenException"
 	codeInvalidBucketName  = "InvalidS3BucketNameException"
+	codeInvalidPrefix      = "InvalidS3PrefixException"
 	codeInvalidTimeRange   = "InvalidTimeRangeException"
 	codeInvalidTrailName   = "InvalidTrailNameException"
+	codeTooManyTrails      = "MaximumNumberOfTrailsExceededException"
 	codeTrailKeyNotFound   = "KmsKeyNotFoundException"
 	codeTrailAlreadyExists = "TrailAlreadyExistsException"
 	codeTrailNotFound      = "TrailNotFoundException"
 
 	codeAccessDenied       = "AccessDeniedException"
+	codeTrailInternal      = "InternalFailure" // of CloudTrail
 	codeInvalidSigV4       = "InvalidSignatureException"
 	codeMissingToken       = "MissingAuthenticationTokenException"
 	codeSerialization      = "SerializationException"

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"testing/fstest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -125,4 +127,47 @@ func ExampleServer_CloudTrail() {
 	// 12:00:00 DisableKey by kmsfake ""
 	// 12:00:00 Encrypt by kmsfake ""
 	// 12:00:00 CreateKey by kmsfake ""
+}
+
+// The archive that a trail has delivered, as a file system: what package
+// cloudtrail scans.
+func ExampleServer_WriteArchive() {
+	ctx := context.Background()
+	clock := kmsfake.NewClock(time.Date(2026, time.August, 1, 12, 0, 0, 0, time.UTC))
+	srv := kmsfake.New(func(o *kmsfake.Options) { o.Now = clock.Now })
+	if _, err := srv.AddTrail(kmsfake.Trail{Account: "111122223333", HomeRegion: "us-east-1", Name: "audit", Prefix: "audit"}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	// AddKey leaves no event, CreateKey would. Use leaves one.
+	arn := srv.MustAddKey(kmsfake.Key{Account: "111122223333", Region: "us-east-1", Created: clock.Now().AddDate(0, -1, 0)})
+	if err := srv.Use(arn, "Decrypt", clock.Now().AddDate(0, 0, -9)); err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := srv.Client("111122223333", "us-east-1").Encrypt(ctx, &kms.EncryptInput{KeyId: &arn, Plaintext: []byte("hello")}); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	fsys := fstest.MapFS{}
+	err := srv.WriteArchive(func(path string, content []byte) error {
+		fsys[path] = &fstest.MapFile{Data: content}
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	files, err := fs.Glob(fsys, "audit/AWSLogs/*/CloudTrail/*/*/*/*/*.json.gz")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, name := range files {
+		fmt.Println(name)
+	}
+	// Output:
+	// audit/AWSLogs/111122223333/CloudTrail/us-east-1/2026/07/23/111122223333_CloudTrail_us-east-1_20260723T1205Z_YXYLCYKMH3UK67O2.json.gz
+	// audit/AWSLogs/111122223333/CloudTrail/us-east-1/2026/08/01/111122223333_CloudTrail_us-east-1_20260801T1205Z_TJMWONNF2VAQA4SD.json.gz
 }

@@ -2,7 +2,6 @@ package kmsfake
 
 import (
 	"fmt"
-	"net/http"
 	"time"
 )
 
@@ -13,16 +12,16 @@ type Fault struct {
 	cut      bool
 	deny     bool
 	throttle bool
+	internal bool
 	edit     func([]byte) []byte
 	status   int
 	err      *apiError
 }
 
-// InternalFailure answers with KMSInternalException and HTTP status 500, which
-// the SDK retries.
-func InternalFailure() *Fault {
-	return &Fault{status: http.StatusInternalServerError, err: fail(codeInternal, "The request was rejected because an internal exception occurred. The request can be retried.")}
-}
+// InternalFailure answers as the service does when something breaks inside it,
+// with HTTP status 500, which the SDK retries: KMS with KMSInternalException,
+// CloudTrail with InternalFailure.
+func InternalFailure() *Fault { return &Fault{internal: true} }
 
 // Status answers with the HTTP status and an empty body, as a load balancer
 // before KMS might. It panics unless the status is between 200 and 599.
@@ -76,6 +75,16 @@ func (f *Fault) After(d time.Duration) *Fault {
 	g := *f
 	g.delay += d
 	return &g
+}
+
+// failed is what the service answers when something breaks inside it.
+//
+// Source: https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/CommonErrors.html
+func (svc *service) failed() *apiError {
+	if svc == trailService {
+		return fail(codeTrailInternal, "The request processing has failed because of an unknown error, exception or failure.")
+	}
+	return fail(codeInternal, "The request was rejected because an internal exception occurred. The request can be retried.")
 }
 
 func (svc *service) throttled() *apiError {

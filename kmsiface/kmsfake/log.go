@@ -44,7 +44,7 @@ func (f Failures) String() string {
 // only when somebody looks.
 type logged struct {
 	at       time.Time
-	seq      int64 // in order of recording
+	seq      int64 // in the order in which things happened; the same for all events of a call
 	service  *service
 	name     string
 	readOnly bool
@@ -64,6 +64,7 @@ type logged struct {
 
 // noted is what a call under way leaves for CloudTrail.
 type noted struct {
+	seq                  int64    // 0: the call did not come as far as the operation
 	keys                 []string // as those of logged
 	others               []recipient
 	response, additional json.RawMessage
@@ -129,7 +130,8 @@ func (c *call) noteAnswer(out any) {
 // defaultLogSize is how many events are kept unless the options say otherwise.
 const defaultLogSize = 100_000
 
-// eventLog is CloudTrail's memory of the server.
+// eventLog is CloudTrail's memory of the server. Its lock is taken while the
+// server's is held, never the other way round.
 type eventLog struct {
 	size     int
 	delay    time.Duration
@@ -142,12 +144,56 @@ type eventLog struct {
 	events   []logged
 	sorted   bool
 	settings map[string][]setting // by the ARN of a trail, in order
+	lost     lost
 }
+
+// lost counts the events that were dropped because the log is full.
+type lost struct {
+	all        int
+	until      time.Time // of the newest one
+	deliveries map[delivery]int
+}
+
+// delivery is who delivers a record, and where to.
+type delivery struct{ trail, bucket string }
 
 func newEventLog(o Options) *eventLog {
 	return &eventLog{
 		size: cmp.Or(max(0, o.LogSize), defaultLogSize), delay: o.LogDelay, failures: o.Failures, promised: o.PromisedNamesOnly,
 		life: cmp.Or(o.TokenLife, time.Hour), sorted: true, settings: map[string][]setting{},
+		lost: lost{deliveries: map[delivery]int{}},
+	}
+}
+
+// happened draws the number that puts a call after all that happened before, and
+// records how trails are set from then on. The call holds the server's lock, so
+// that the log tells of changes in the order in which they were made.
+func (g *eventLog) happened(changes []setting) int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.seq++
+	seq := g.seq
+	for _, c := range changes {
+		g.set(c)
+	}
+	return seq
+}
+
+// set records how a trail is set from now on. The caller holds the lock.
+func (g *eventLog) set(c setting) {
+	g.seq++
+	c.seq = g.seq
+	g.settings[c.trail] = append(g.settings[c.trail], c)
+}
+
+// begin records how a trail is set that was put in without a call.
+func (g *eventLog) begin(c setting) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.set(c)
+	if g.lost.all > 0 && !c.at.After(g.lost.until) {
+		// It would have delivered some of what is gone; nobody can say how many.
+		g.lost.deliveries[delivery{c.trail, c.Bucket}] += g.lost.all
 	}
 }
 
@@ -155,36 +201,49 @@ func newEventLog(o Options) *eventLog {
 func (g *eventLog) add(l logged) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.seq++
-	l.seq = g.seq
-	if n := len(g.events); n > 0 && l.at.Before(g.events[n-1].at) {
+	if l.seq == 0 {
+		g.seq++
+		l.seq = g.seq
+	}
+	if n := len(g.events); n > 0 && order(g.events[n-1], l) > 0 {
 		g.sorted = false
 	}
 	g.events = append(g.events, l)
 	if len(g.events) > g.size+g.size/4+16 {
-		kept := g.all()
+		kept, dropped := g.all()
+		for i := range dropped {
+			g.lose(&g.lost, &dropped[i])
+		}
 		g.events = append(make([]logged, 0, len(g.events)), kept...)
 	}
 }
 
-// set records how trails are set from now on, after all events so far.
-func (g *eventLog) set(changes []setting) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, c := range changes {
-		g.seq++
-		c.seq = g.seq
-		g.settings[c.trail] = append(g.settings[c.trail], c)
-	}
-}
+// order is that of time, and of what happened at the same time.
+func order(a, b logged) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.seq, b.seq)) }
 
-// all returns the newest events, oldest first. The caller holds the lock.
-func (g *eventLog) all() []logged {
+// all returns the newest events, oldest first, and the older ones for which the
+// log has no room. The caller holds the lock.
+func (g *eventLog) all() (kept, dropped []logged) {
 	if !g.sorted {
-		slices.SortFunc(g.events, func(a, b logged) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.seq, b.seq)) })
+		slices.SortStableFunc(g.events, order)
 		g.sorted = true
 	}
-	return g.events[max(0, len(g.events)-g.size):]
+	n := max(0, len(g.events)-g.size)
+	return g.events[n:], g.events[:n]
+}
+
+// lose counts an event that is dropped, and the records that trails delivered
+// of it. The caller holds the lock.
+func (g *eventLog) lose(n *lost, l *logged) {
+	n.all++
+	if l.at.After(n.until) {
+		n.until = l.at
+	}
+	for arn, settings := range g.settings {
+		if s := inEffect(settings, l); s.delivers(l) {
+			n.deliveries[delivery{arn, s.Bucket}]++
+		}
+	}
 }
 
 // visible tells whether an event shows at a time.
@@ -201,11 +260,6 @@ func (s *Server) logCall(c *call, info Call, a answer) {
 	if c.op == nil || c.in == nil || a.nowhere {
 		return
 	}
-	defer func() {
-		if len(c.changes) > 0 {
-			s.log.set(c.changes) // after the event of the call itself
-		}
-	}()
 	failed := a.code != ""
 	if failed {
 		switch {
@@ -220,7 +274,7 @@ func (s *Server) logCall(c *call, info Call, a answer) {
 	}
 	c.op.strip(c.in)
 	l := logged{
-		at: c.now, service: c.op.service, name: c.op.name, readOnly: !c.op.changes,
+		at: c.now, seq: c.seq, service: c.op.service, name: c.op.name, readOnly: !c.op.changes,
 		who: unique.Make(c.caller), agent: unique.Make(c.agent), scope: unique.Make(c.scope()),
 		requestID: c.requestID, eventID: c.eventID, keys: c.keys, code: a.code, message: a.message,
 		request: c.in, response: c.response, additional: c.additional,
@@ -242,7 +296,7 @@ func (s *Server) logCall(c *call, info Call, a answer) {
 		by := c.caller
 		by.SourceIP, by.InvokedBy = by.address(), kmsService.source
 		s.log.add(logged{
-			at: c.now, service: kmsService, name: e.name, who: unique.Make(by), agent: l.agent, scope: unique.Make(scope{c.account, e.region}),
+			at: c.now, seq: c.seq, service: kmsService, name: e.name, who: unique.Make(by), agent: l.agent, scope: unique.Make(scope{c.account, e.region}),
 			requestID: c.requestID, eventID: s.ids.uuid(), keys: []string{e.key}, request: e.request, response: e.response,
 		})
 	}

@@ -166,7 +166,7 @@ func (g *eventLog) find(q query) []logged {
 	var found []logged
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	events := g.all()
+	events, _ := g.all()
 	for i := len(events) - 1; i >= 0; i-- {
 		l := &events[i]
 		if l.at.Before(from) {

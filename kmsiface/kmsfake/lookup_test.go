@@ -1,6 +1,7 @@
 package kmsfake_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	trail "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	trailtypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -451,4 +453,25 @@ func BenchmarkLookupByResourceNameInAHundredThousandEvents(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/CommonErrors.html
+func TestAnInternalFailureOfCloudTrailIsItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, _ := fake()
+		srv.Inject(func(kmsfake.Call) *kmsfake.Fault { return kmsfake.InternalFailure() })
+		_, err := srv.CloudTrail(account, region, onceTrail).LookupEvents(t.Context(), &trail.LookupEventsInput{})
+		wantCode(t, err, "InternalFailure")
+		var answer *awshttp.ResponseError
+		if !errors.As(err, &answer) || answer.HTTPStatusCode() != http.StatusInternalServerError {
+			t.Errorf("%v", err)
+		}
+		_, err = srv.CloudTrail(account, region).LookupEvents(t.Context(), &trail.LookupEventsInput{}) // which retries
+		wantCode(t, err, "InternalFailure")
+		if n := srv.Total("LookupEvents"); n.Faulted != 4 {
+			t.Errorf("%+v", n)
+		}
+		_, err = srv.Client(account, region, once).ListKeys(t.Context(), &kms.ListKeysInput{})
+		wantCode(t, err, "KMSInternalException")
+	})
 }

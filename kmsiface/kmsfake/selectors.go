@@ -40,21 +40,11 @@ func checkSelectors(basic []trailtypes.EventSelector, advanced []trailtypes.Adva
 	}
 	values := 0
 	for _, e := range advanced {
-		category := false
-		for _, f := range e.FieldSelectors {
-			n := 0
-			for _, list := range operators(f) {
-				n += len(list)
-			}
-			if n == 0 || aws.ToString(f.Field) == "" {
-				return fail(codeInvalidSelectors, "A field selector needs a field, and an operator with a value.")
-			}
-			values += n
-			category = category || *f.Field == "eventCategory" && len(f.Equals) > 0
+		n, err := checkAdvanced(e)
+		if err != nil {
+			return err
 		}
-		if !category {
-			return fail(codeInvalidSelectors, "An advanced event selector needs an eventCategory.")
-		}
+		values += n
 	}
 	if values > mostConditions {
 		return fail(codeInvalidSelectors, "The advanced event selectors of a trail have at most %d values.", mostConditions)
@@ -62,8 +52,84 @@ func checkSelectors(basic []trailtypes.EventSelector, advanced []trailtypes.Adva
 	return nil
 }
 
+// categoryFields are the fields that selectors of a category can have. Of
+// management events some are for event data stores only; they are taken for trails
+// as well.
+//
+// Source: https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
+var categoryFields = map[string][]string{
+	"Management":      {"eventCategory", "eventSource", "readOnly", "eventName", "eventType", "sessionCredentialFromConsole", "userIdentity.arn"},
+	"Data":            {"eventCategory", "eventSource", "readOnly", "eventName", "eventType", "sessionCredentialFromConsole", "userIdentity.arn", "resources.type", "resources.ARN"},
+	"NetworkActivity": {"eventCategory", "eventSource", "eventName", "errorCode", "vpcEndpointId"},
+}
+
+// checkAdvanced counts the values of a selector.
+func checkAdvanced(e trailtypes.AdvancedEventSelector) (values int, err error) {
+	i := slices.IndexFunc(e.FieldSelectors, func(f trailtypes.AdvancedFieldSelector) bool { return aws.ToString(f.Field) == "eventCategory" })
+	if i < 0 || len(e.FieldSelectors[i].Equals) != 1 {
+		return 0, fail(codeInvalidSelectors, "An advanced event selector needs an eventCategory that equals one value.")
+	}
+	category := e.FieldSelectors[i].Equals[0]
+	fields, ok := categoryFields[category]
+	if !ok {
+		return 0, fail(codeInvalidSelectors, "Invalid eventCategory: %s", category)
+	}
+	for _, f := range e.FieldSelectors {
+		n := 0
+		for _, list := range operators(f) {
+			n += len(list)
+		}
+		name := aws.ToString(f.Field)
+		switch {
+		case n == 0:
+			return 0, fail(codeInvalidSelectors, "A field selector needs an operator with a value.")
+		case !slices.Contains(fields, name):
+			return 0, fail(codeInvalidSelectors, "Invalid field of %s events: %q", category, name)
+		case slices.Contains([]string{"eventCategory", "readOnly", "resources.type"}, name) && n != len(f.Equals):
+			return 0, fail(codeInvalidSelectors, "The field %s takes no operator but Equals.", name)
+		case name == "readOnly" && slices.ContainsFunc(f.Equals, func(v string) bool { return v != "true" && v != "false" }):
+			return 0, fail(codeInvalidSelectors, "The field readOnly is true or false, not %q.", f.Equals)
+		}
+		values += n
+	}
+	return values, nil
+}
+
 func operators(f trailtypes.AdvancedFieldSelector) [][]string {
 	return [][]string{f.Equals, f.StartsWith, f.EndsWith, f.NotEquals, f.NotStartsWith, f.NotEndsWith}
+}
+
+// ownSelectors returns copies that share nothing, complete.
+func ownSelectors(basic []trailtypes.EventSelector, advanced []trailtypes.AdvancedEventSelector) ([]trailtypes.EventSelector, []trailtypes.AdvancedEventSelector) {
+	basic, advanced = slices.Clone(basic), slices.Clone(advanced)
+	for i, e := range basic {
+		e = completeSelector(e)
+		e.IncludeManagementEvents = aws.Bool(*e.IncludeManagementEvents)
+		e.ExcludeManagementEventSources = slices.Clone(e.ExcludeManagementEventSources)
+		e.DataResources = slices.Clone(e.DataResources)
+		for j, d := range e.DataResources {
+			e.DataResources[j] = trailtypes.DataResource{Type: copied(d.Type), Values: slices.Clone(d.Values)}
+		}
+		basic[i] = e
+	}
+	for i, e := range advanced {
+		fields := slices.Clone(e.FieldSelectors)
+		for j, f := range fields {
+			fields[j] = trailtypes.AdvancedFieldSelector{
+				Field: copied(f.Field), Equals: slices.Clone(f.Equals), StartsWith: slices.Clone(f.StartsWith), EndsWith: slices.Clone(f.EndsWith),
+				NotEquals: slices.Clone(f.NotEquals), NotStartsWith: slices.Clone(f.NotStartsWith), NotEndsWith: slices.Clone(f.NotEndsWith),
+			}
+		}
+		advanced[i] = trailtypes.AdvancedEventSelector{Name: copied(e.Name), FieldSelectors: fields}
+	}
+	return basic, advanced
+}
+
+func copied(s *string) *string {
+	if s == nil {
+		return nil
+	}
+	return aws.String(*s)
 }
 
 // completeSelector fills in the defaults.
@@ -87,12 +153,12 @@ func completeSelector(e trailtypes.EventSelector) trailtypes.EventSelector {
 // of them matches.
 func (s trailSetting) selects(l *logged) bool {
 	switch {
-	case len(s.advanced) > 0:
-		return slices.ContainsFunc(s.advanced, func(e trailtypes.AdvancedEventSelector) bool {
+	case len(s.AdvancedEventSelectors) > 0:
+		return slices.ContainsFunc(s.AdvancedEventSelectors, func(e trailtypes.AdvancedEventSelector) bool {
 			return !slices.ContainsFunc(e.FieldSelectors, func(f trailtypes.AdvancedFieldSelector) bool { return !fieldMatches(f, l) })
 		})
-	case len(s.basic) > 0:
-		return slices.ContainsFunc(s.basic, func(e trailtypes.EventSelector) bool { return basicMatches(completeSelector(e), l) })
+	case len(s.EventSelectors) > 0:
+		return slices.ContainsFunc(s.EventSelectors, func(e trailtypes.EventSelector) bool { return basicMatches(e, l) })
 	}
 	return true
 }

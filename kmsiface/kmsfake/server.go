@@ -52,7 +52,10 @@ type Options struct {
 	// on average, and not guaranteed.
 	LogDelay time.Duration
 	// LogSize is the number of events that CloudTrail's log holds, the newest by
-	// their time. Zero: 100,000, which take up to about 100 MB.
+	// their time. Zero: 100,000, which typically take about 100 MB. Nothing bounds
+	// it by bytes: an event keeps its request but for blobs, of PutKeyPolicy up to
+	// 32 KB. Events beyond LogSize are forgotten, of which
+	// [Server.WriteArchive] reports those that trails delivered.
 	LogSize int
 	// Failures says what becomes of failed calls in the log. Zero: FailuresNamed.
 	Failures Failures
@@ -331,10 +334,8 @@ func (s *Server) run(ctx context.Context, c *call, info *Call, method string, h 
 	if hooks.deny != nil && hooks.deny(*info) {
 		return errorAnswer(c.denied(*info)), false, nil
 	}
-	// The clock is read again: the call may have waited.
-	c.now = s.now()
-	info.Time = c.now
 	a = c.do(in)
+	info.Time = c.now
 	if fault != nil && fault.edit != nil {
 		a.body = fault.edit(a.body)
 		return a, true, nil
@@ -377,7 +378,13 @@ func (c *call) locked(in any) ([]byte, error) {
 		c.srv.mu.RLock()
 		defer c.srv.mu.RUnlock()
 	}
+	// The clock is read again: the call may have waited, and what happened before
+	// is not later.
+	c.now = c.srv.now()
 	out, err := c.op.run(c, in)
+	if _, unfinished := errors.AsType[again](err); !unfinished {
+		c.seq = c.srv.log.happened(c.changes)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -419,6 +426,8 @@ func (f *Fault) answer(c *call, info Call) (a answer, done bool) {
 		return answer{cut: true, code: "Cut", nowhere: true}, true
 	case f.deny:
 		return errorAnswer(c.denied(info)), true
+	case f.internal:
+		return errorAnswer(c.op.service.failed()), true
 	case f.throttle:
 		return errorAnswer(c.op.service.throttled()), true
 	case f.err != nil:

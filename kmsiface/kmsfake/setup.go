@@ -434,8 +434,10 @@ func (s *Server) Use(arn, operation string, at time.Time, optFns ...func(*UseOpt
 	switch {
 	case k == nil:
 		return fmt.Errorf("kmsfake: there is no key %s", arn)
-	case operation == "" || at.Before(k.created):
-		return fmt.Errorf("kmsfake: %s cannot have been used at %v by %q", arn, at, operation)
+	case operation == "":
+		return fmt.Errorf("kmsfake: the use of %s needs an operation", arn)
+	case at.Before(k.created):
+		return fmt.Errorf("kmsfake: %s cannot have been used at %s: it was created at %s", arn, at.UTC().Format(time.RFC3339Nano), k.created.UTC().Format(time.RFC3339Nano))
 	}
 	who := adminOf(k.store.account, k.store.region)
 	if o.Principal != "" {

@@ -58,7 +58,7 @@ func createTrail(c *call, in *trail.CreateTrailInput) (*trail.CreateTrailOutput,
 	if err := checkTrailName(aws.ToString(in.Name)); err != nil {
 		return nil, err
 	}
-	if aws.ToString(in.S3BucketName) == "" {
+	if aws.ToString(in.S3BucketName) == "" { // which AddTrail completes
 		return nil, fail(codeInvalidBucketName, "Bucket name cannot be blank!")
 	}
 	if aws.ToBool(in.IsOrganizationTrail) {
@@ -110,14 +110,19 @@ func updateTrail(c *call, in *trail.UpdateTrailInput) (*trail.UpdateTrailOutput,
 	if err != nil {
 		return nil, err
 	}
-	if in.KmsKeyId != nil {
-		t.KMSKeyID = key
-	}
+	bucket, prefix := t.Bucket, t.Prefix
 	if in.S3BucketName != nil {
-		t.Bucket = *in.S3BucketName
+		bucket = *in.S3BucketName
 	}
 	if in.S3KeyPrefix != nil {
-		t.Prefix = *in.S3KeyPrefix
+		prefix = *in.S3KeyPrefix
+	}
+	if err := checkPlace(bucket, prefix); err != nil {
+		return nil, err
+	}
+	t.Bucket, t.Prefix = bucket, prefix
+	if in.KmsKeyId != nil {
+		t.KMSKeyID = key
 	}
 	if in.IsMultiRegionTrail != nil {
 		t.MultiRegion = *in.IsMultiRegionTrail
@@ -156,6 +161,9 @@ func stopLogging(c *call, in *trail.StopLoggingInput) (*trail.StopLoggingOutput,
 	if err != nil {
 		return nil, err
 	}
+	if !t.Stopped {
+		t.delivered = c.now
+	}
 	t.Stopped, t.stopped = true, c.now
 	c.changed(t)
 	return &trail.StopLoggingOutput{}, nil
@@ -172,10 +180,7 @@ func putEventSelectors(c *call, in *trail.PutEventSelectorsInput) (*trail.PutEve
 	if err := checkSelectors(in.EventSelectors, in.AdvancedEventSelectors); err != nil {
 		return nil, err
 	}
-	t.EventSelectors, t.AdvancedEventSelectors = nil, in.AdvancedEventSelectors
-	for _, e := range in.EventSelectors {
-		t.EventSelectors = append(t.EventSelectors, completeSelector(e))
-	}
+	t.EventSelectors, t.AdvancedEventSelectors = ownSelectors(in.EventSelectors, in.AdvancedEventSelectors)
 	c.changed(t)
 	return &trail.PutEventSelectorsOutput{TrailARN: aws.String(t.arn), EventSelectors: t.EventSelectors, AdvancedEventSelectors: t.AdvancedEventSelectors}, nil
 }

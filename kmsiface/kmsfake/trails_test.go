@@ -58,6 +58,10 @@ func TestDescribeTrailsShowsTrailsAndTheirShadows(t *testing.T) {
 		{"in another partition", account, "cn-north-1", trail.DescribeTrailsInput{}, nil, ""},
 		{"by name", account, region, trail.DescribeTrailsInput{TrailNameList: []string{"single", "unknown"}}, []string{single}, ""},
 		{"by name, of another Region", account, ireland, trail.DescribeTrailsInput{TrailNameList: []string{"all"}}, nil, ""},
+		{"by ARN, of another Region only", account, ireland, trail.DescribeTrailsInput{TrailNameList: []string{single}}, []string{single}, ""},
+		{"by ARN, of another Region only, without shadows", account, ireland, trail.DescribeTrailsInput{TrailNameList: []string{single}, IncludeShadowTrails: aws.Bool(false)}, nil, ""},
+		{"by ARN, of another account", other, region, trail.DescribeTrailsInput{TrailNameList: []string{single}}, nil, ""},
+		{"by ARN, of another partition", account, "cn-north-1", trail.DescribeTrailsInput{TrailNameList: []string{single}}, nil, ""},
 		{"by ARN, of another Region", account, ireland, trail.DescribeTrailsInput{TrailNameList: []string{all}}, []string{all}, ""},
 		{"by something else", account, region, trail.DescribeTrailsInput{TrailNameList: []string{"a"}}, nil, "InvalidTrailNameException"},
 	} {
@@ -127,7 +131,23 @@ func TestImpossibleTrailsAreRefused(t *testing.T) {
 		"no Region":       func(tr *kmsfake.Trail) { tr.HomeRegion = "" },
 		"no name":         func(tr *kmsfake.Trail) { tr.Name = "" },
 		"members of none": func(tr *kmsfake.Trail) { tr.Members = []string{other} },
-		"a name taken":    func(tr *kmsfake.Trail) { tr.Name = "taken" },
+		"a member that is no account": func(tr *kmsfake.Trail) {
+			tr.Organization, tr.Members = "o-exampleorgid", []string{other, "junk"}
+		},
+		"an organization's name": func(tr *kmsfake.Trail) { tr.Organization = "my-org" },
+		"an IP address":          func(tr *kmsfake.Trail) { tr.Name = "192.168.5.4" },
+		"a bad bucket":           func(tr *kmsfake.Trail) { tr.Bucket = "B A D" },
+		"a short bucket":         func(tr *kmsfake.Trail) { tr.Bucket = "b" },
+		"two periods in it":      func(tr *kmsfake.Trail) { tr.Bucket = "a..b" },
+		"an address for one":     func(tr *kmsfake.Trail) { tr.Bucket = "192.168.5.4" },
+		"a slash after a prefix": func(tr *kmsfake.Trail) { tr.Prefix = "x/" },
+		"a slash before it":      func(tr *kmsfake.Trail) { tr.Prefix = "/x" },
+		"a slash alone":          func(tr *kmsfake.Trail) { tr.Prefix = "/" },
+		"a long prefix":          func(tr *kmsfake.Trail) { tr.Prefix = strings.Repeat("x", 201) },
+		"no key":                 func(tr *kmsfake.Trail) { tr.KMSKeyID = "junk" },
+		"an alias":               func(tr *kmsfake.Trail) { tr.KMSKeyID = "arn:aws:kms:us-east-1:111122223333:alias/logs" },
+		"made in the future":     func(tr *kmsfake.Trail) { tr.Created = august.Add(1) },
+		"a name taken":           func(tr *kmsfake.Trail) { tr.Name = "taken" },
 		"a strange source": func(tr *kmsfake.Trail) {
 			tr.EventSelectors = []trailtypes.EventSelector{{ExcludeManagementEventSources: []string{"s3.amazonaws.com"}}}
 		},
@@ -159,7 +179,20 @@ func TestTheStatusTellsWhetherATrailLogsAndDelivers(t *testing.T) {
 	if s := status("well"); !*s.IsLogging || !s.StartLoggingTime.Equal(created) || s.StopLoggingTime != nil || !s.LatestDeliveryTime.Equal(clock.Now()) || s.LatestDeliveryError != nil {
 		t.Errorf("%+v", s)
 	}
-	if s := status("stopped"); *s.IsLogging || !s.StopLoggingTime.Equal(created) {
+	if s := status("stopped"); *s.IsLogging || !s.StopLoggingTime.Equal(created) || s.LatestDeliveryTime != nil {
+		t.Errorf("%+v", s)
+	}
+	must(ct.StopLogging(t.Context(), &trail.StopLoggingInput{Name: aws.String("stopped")}))
+	if s := status("stopped"); *s.IsLogging || s.LatestDeliveryTime != nil {
+		t.Errorf("stopped again: %+v", s)
+	}
+	launched := time.Date(2013, 11, 13, 0, 0, 0, 0, time.UTC)
+	mustAddTrail(t, srv, kmsfake.Trail{Account: account, HomeRegion: region, Name: "ever"})
+	if s := status("ever"); !*s.IsLogging || !s.StartLoggingTime.Equal(launched) || s.StopLoggingTime != nil || !s.LatestDeliveryTime.Equal(clock.Now()) {
+		t.Errorf("%+v", s)
+	}
+	never := mustAddTrail(t, srv, kmsfake.Trail{Account: account, HomeRegion: ireland, Name: "never", Stopped: true})
+	if s := must(srv.CloudTrail(account, ireland).GetTrailStatus(t.Context(), &trail.GetTrailStatusInput{Name: &never})); *s.IsLogging || !s.StartLoggingTime.Equal(launched) || !s.StopLoggingTime.Equal(launched) || s.LatestDeliveryTime != nil {
 		t.Errorf("%+v", s)
 	}
 	if s := status("failing"); !*s.IsLogging || aws.ToString(s.LatestDeliveryError) != "AccessDenied" || s.LatestDeliveryTime != nil {
@@ -205,7 +238,11 @@ func TestSelectorsAreAnsweredAsTheyAreSet(t *testing.T) {
 	check("advanced", everything, nil)
 
 	// https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_PutEventSelectors.html
-	many := make([]string, 499)
+	management := advanced[0].FieldSelectors[0]
+	with := func(fields ...trailtypes.AdvancedFieldSelector) []trailtypes.AdvancedEventSelector {
+		return []trailtypes.AdvancedEventSelector{{FieldSelectors: fields}}
+	}
+	many := make([]string, 498)
 	for i := range many {
 		many[i] = "x"
 	}
@@ -216,7 +253,15 @@ func TestSelectorsAreAnsweredAsTheyAreSet(t *testing.T) {
 		"a wrong type":        {EventSelectors: []trailtypes.EventSelector{{ReadWriteType: "read-only"}}},
 		"no category":         {AdvancedEventSelectors: []trailtypes.AdvancedEventSelector{{FieldSelectors: advanced[0].FieldSelectors[1:]}}},
 		"an empty condition":  {AdvancedEventSelectors: []trailtypes.AdvancedEventSelector{{FieldSelectors: []trailtypes.AdvancedFieldSelector{{Field: aws.String("eventCategory")}}}}},
-		"501 values":          {AdvancedEventSelectors: append(slices.Clone(advanced), trailtypes.AdvancedEventSelector{FieldSelectors: []trailtypes.AdvancedFieldSelector{{Field: aws.String("eventCategory"), Equals: many}}})},
+		"501 values":          {AdvancedEventSelectors: append(slices.Clone(advanced), trailtypes.AdvancedEventSelector{FieldSelectors: append(slices.Clone(advanced[0].FieldSelectors[:1]), trailtypes.AdvancedFieldSelector{Field: aws.String("eventName"), Equals: many})})},
+		"two categories":      {AdvancedEventSelectors: with(trailtypes.AdvancedFieldSelector{Field: aws.String("eventCategory"), Equals: []string{"Management", "Data"}})},
+		"an unknown category": {AdvancedEventSelectors: with(trailtypes.AdvancedFieldSelector{Field: aws.String("eventCategory"), Equals: []string{"Junk"}})},
+		"an unknown field":    {AdvancedEventSelectors: with(management, trailtypes.AdvancedFieldSelector{Field: aws.String("junk"), Equals: []string{"x"}})},
+		"no field":            {AdvancedEventSelectors: with(management, trailtypes.AdvancedFieldSelector{Field: aws.String(""), Equals: []string{"x"}})},
+		"a field of others":   {AdvancedEventSelectors: with(management, trailtypes.AdvancedFieldSelector{Field: aws.String("resources.ARN"), Equals: []string{"x"}})},
+		"readOnly begins":     {AdvancedEventSelectors: with(management, trailtypes.AdvancedFieldSelector{Field: aws.String("readOnly"), StartsWith: []string{"t"}})},
+		"readOnly is not":     {AdvancedEventSelectors: with(management, trailtypes.AdvancedFieldSelector{Field: aws.String("readOnly"), Equals: []string{"true"}, NotEquals: []string{"false"}})},
+		"readOnly perhaps":    {AdvancedEventSelectors: with(management, trailtypes.AdvancedFieldSelector{Field: aws.String("readOnly"), Equals: []string{"maybe"}})},
 		"a source to exclude": {EventSelectors: []trailtypes.EventSelector{{ExcludeManagementEventSources: []string{"ec2.amazonaws.com"}}}},
 	} {
 		in.TrailName = aws.String("none")
@@ -256,17 +301,28 @@ func TestTrailsAreMadeAndChangedByCalls(t *testing.T) {
 		t.Errorf("%d events of trails", len(found))
 	}
 
-	mustAddTrail(t, srv, kmsfake.Trail{Account: other, HomeRegion: region, Name: "org", Organization: "o-1", Members: []string{account}, MultiRegion: true})
+	mustAddTrail(t, srv, kmsfake.Trail{Account: other, HomeRegion: region, Name: "org", Organization: "o-exampleorgid", Members: []string{account}, MultiRegion: true})
 	away := mustAddTrail(t, srv, kmsfake.Trail{Account: account, HomeRegion: ireland, Name: "away", MultiRegion: true})
-	_, err := ct.CreateTrail(ctx, &trail.CreateTrailInput{Name: name, S3BucketName: aws.String("b")})
+	_, err := ct.CreateTrail(ctx, &trail.CreateTrailInput{Name: name, S3BucketName: aws.String("bucket")})
 	wantCode(t, err, "TrailAlreadyExistsException")
-	_, err = ct.CreateTrail(ctx, &trail.CreateTrailInput{Name: aws.String("m..n"), S3BucketName: aws.String("b")})
+	_, err = ct.CreateTrail(ctx, &trail.CreateTrailInput{Name: aws.String("m..n"), S3BucketName: aws.String("bucket")})
 	wantCode(t, err, "InvalidTrailNameException")
 	_, err = ct.CreateTrail(ctx, &trail.CreateTrailInput{Name: aws.String("new"), S3BucketName: aws.String("")})
 	wantCode(t, err, "InvalidS3BucketNameException")
-	_, err = ct.CreateTrail(ctx, &trail.CreateTrailInput{Name: aws.String("new"), S3BucketName: aws.String("b"), KmsKeyId: aws.String("alias/none")})
+	_, err = ct.CreateTrail(ctx, &trail.CreateTrailInput{Name: aws.String("new"), S3BucketName: aws.String("Bucket")})
+	wantCode(t, err, "InvalidS3BucketNameException")
+	_, err = ct.CreateTrail(ctx, &trail.CreateTrailInput{Name: aws.String("new"), S3BucketName: aws.String("bucket"), S3KeyPrefix: aws.String("x/")})
+	wantCode(t, err, "InvalidS3PrefixException")
+	_, err = ct.UpdateTrail(ctx, &trail.UpdateTrailInput{Name: name, S3BucketName: aws.String("good-one"), S3KeyPrefix: aws.String("x/")})
+	wantCode(t, err, "InvalidS3PrefixException")
+	_, err = ct.UpdateTrail(ctx, &trail.UpdateTrailInput{Name: name, S3BucketName: aws.String("")})
+	wantCode(t, err, "InvalidS3BucketNameException")
+	if tr := must(ct.DescribeTrails(ctx, &trail.DescribeTrailsInput{TrailNameList: []string{"made"}})).TrailList[0]; *tr.S3BucketName != "other" || *tr.S3KeyPrefix != "p" {
+		t.Errorf("a refused change was made: %+v", tr)
+	}
+	_, err = ct.CreateTrail(ctx, &trail.CreateTrailInput{Name: aws.String("new"), S3BucketName: aws.String("bucket"), KmsKeyId: aws.String("alias/none")})
 	wantCode(t, err, "KmsKeyNotFoundException")
-	_, err = ct.CreateTrail(ctx, &trail.CreateTrailInput{Name: aws.String("new"), S3BucketName: aws.String("b"), IsOrganizationTrail: aws.Bool(true)})
+	_, err = ct.CreateTrail(ctx, &trail.CreateTrailInput{Name: aws.String("new"), S3BucketName: aws.String("bucket"), IsOrganizationTrail: aws.Bool(true)})
 	wantCode(t, err, "UnsupportedOperationException")
 	_, err = ct.UpdateTrail(ctx, &trail.UpdateTrailInput{Name: name, IsOrganizationTrail: aws.Bool(true)})
 	wantCode(t, err, "UnsupportedOperationException")
@@ -310,4 +366,53 @@ func TestReadingTrailsCanBeDeniedOperationByOperation(t *testing.T) {
 		t.Errorf("%v", r)
 	}
 	_ = must(srv.Client(account, region).ListKeys(t.Context(), &kms.ListKeysInput{})) // KMS goes on
+}
+
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html
+func TestASixthTrailInARegionIsRefused(t *testing.T) {
+	srv, _ := fake()
+	ct := srv.CloudTrail(account, region, onceTrail)
+	mustAddTrail(t, srv, kmsfake.Trail{Account: account, HomeRegion: ireland, Name: "shadow", MultiRegion: true})
+	mustAddTrail(t, srv, kmsfake.Trail{Account: account, HomeRegion: ireland, Name: "elsewhere"})
+	create := func(name string) error {
+		_, err := ct.CreateTrail(t.Context(), &trail.CreateTrailInput{Name: &name, S3BucketName: aws.String("bucket")})
+		return err
+	}
+	for _, name := range []string{"two", "three", "four", "five"} {
+		wantCode(t, create(name), "")
+	}
+	wantCode(t, create("six"), "MaximumNumberOfTrailsExceededException")
+	if arn, err := srv.AddTrail(kmsfake.Trail{Account: account, HomeRegion: region, Name: "six"}); err == nil {
+		t.Errorf("made %s", arn)
+	}
+	mustAddTrail(t, srv, kmsfake.Trail{Account: other, HomeRegion: region, Name: "six"})
+	must(ct.DeleteTrail(t.Context(), &trail.DeleteTrailInput{Name: aws.String("five")}))
+	wantCode(t, create("six"), "")
+}
+
+func TestSelectorsOfAddedTrailsAreCompletedAndTheServersOwn(t *testing.T) {
+	srv, _ := fake()
+	basic := []trailtypes.EventSelector{{ExcludeManagementEventSources: []string{"kms.amazonaws.com"}, DataResources: []trailtypes.DataResource{{Type: aws.String("AWS::S3::Object"), Values: []string{"arn:aws:s3"}}}}}
+	advanced := []trailtypes.AdvancedEventSelector{{Name: aws.String("all"), FieldSelectors: []trailtypes.AdvancedFieldSelector{{Field: aws.String("eventCategory"), Equals: []string{"Management"}}}}}
+	mustAddTrail(t, srv, kmsfake.Trail{Account: account, HomeRegion: region, Name: "basic", EventSelectors: basic})
+	mustAddTrail(t, srv, kmsfake.Trail{Account: account, HomeRegion: region, Name: "advanced", AdvancedEventSelectors: advanced})
+	if basic[0].IncludeManagementEvents != nil || basic[0].ReadWriteType != "" {
+		t.Errorf("the caller's were completed: %+v", basic)
+	}
+	basic[0].ExcludeManagementEventSources[0], *basic[0].DataResources[0].Type, basic[0].DataResources[0].Values[0] = "x", "x", "x"
+	basic[0].ReadWriteType = trailtypes.ReadWriteTypeReadOnly
+	*advanced[0].Name, *advanced[0].FieldSelectors[0].Field, advanced[0].FieldSelectors[0].Equals[0] = "x", "x", "x"
+
+	ct := srv.CloudTrail(account, region)
+	got := must(ct.GetEventSelectors(t.Context(), &trail.GetEventSelectorsInput{TrailName: aws.String("basic")})).EventSelectors
+	if want := []trailtypes.EventSelector{{
+		ReadWriteType: trailtypes.ReadWriteTypeAll, IncludeManagementEvents: aws.Bool(true), ExcludeManagementEventSources: []string{"kms.amazonaws.com"},
+		DataResources: []trailtypes.DataResource{{Type: aws.String("AWS::S3::Object"), Values: []string{"arn:aws:s3"}}},
+	}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
+	}
+	got2 := must(ct.GetEventSelectors(t.Context(), &trail.GetEventSelectorsInput{TrailName: aws.String("advanced")})).AdvancedEventSelectors
+	if f := got2[0].FieldSelectors[0]; *got2[0].Name != "all" || *f.Field != "eventCategory" || f.Equals[0] != "Management" {
+		t.Errorf("%+v", got2)
+	}
 }

@@ -139,7 +139,7 @@ func TestTheSDKKnowsTheErrorsOfCloudTrail(t *testing.T) {
 		"DescribeTrails":    {codeInvalidTrailName, codeInvalidTrailARN},
 		"StopLogging":       {codeInvalidHome, codeTrailNotFound},
 		"PutEventSelectors": {codeInvalidSelectors},
-		"CreateTrail":       {codeTrailAlreadyExists, codeTrailKeyNotFound, codeInvalidBucketName},
+		"CreateTrail":       {codeTrailAlreadyExists, codeTrailKeyNotFound, codeInvalidBucketName, codeInvalidPrefix, codeTooManyTrails},
 	} {
 		for _, code := range codes {
 			t.Run(name+" "+code, func(t *testing.T) {
@@ -161,8 +161,14 @@ func TestTheSDKKnowsTheErrorsOfCloudTrail(t *testing.T) {
 }
 
 func TestADateThatIsNoNumberIsRefused(t *testing.T) {
-	for _, body := range []string{`{"StartTime":"yesterday"}`, `[]`} {
-		if _, err := trailOperations["LookupEvents"].decode([]byte(body)); err == nil || !strings.Contains(err.Error(), codeSerialization) {
+	for body, want := range map[string]string{
+		`{"StartTime":"yesterday"}`: "class string can not be converted to float64 at 'StartTime'",
+		`{"starttime":"yesterday"}`: "class string can not be converted to float64 at 'starttime'",
+		`{"EndTime":1e300}`:         "Could not parse the request: the date 1e300 is not within 10,000 years at 'EndTime'",
+		`{"MaxResults":"ten"}`:      "class string can not be converted to int32 at 'MaxResults'",
+		`[]`:                        "class array can not be converted to an object",
+	} {
+		if _, err := trailOperations["LookupEvents"].decode([]byte(body)); err == nil || err.Error() != codeSerialization+": "+want {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
@@ -196,7 +202,7 @@ func TestEveryOperationLeavesAnEvent(t *testing.T) {
 					body = []byte(request)
 				}
 				call(t, srv, svc, name, body)
-				events := srv.log.all()
+				events, _ := srv.log.all()
 				if len(events) != 1 {
 					t.Fatalf("%d events", len(events))
 				}
@@ -244,7 +250,8 @@ func TestTheLogKeepsNoSecrets(t *testing.T) {
 	if _, err := srv.Client("111122223333", "us-east-1").Encrypt(t.Context(), &kms.EncryptInput{KeyId: &arn, Plaintext: []byte("secret")}); err != nil {
 		t.Fatal(err)
 	}
-	if in := as[*kms.EncryptInput](srv.log.all()[0].request); in.Plaintext != nil || *in.KeyId != arn {
+	events, _ := srv.log.all()
+	if in := as[*kms.EncryptInput](events[0].request); in.Plaintext != nil || *in.KeyId != arn {
 		t.Errorf("kept %+v", in)
 	}
 	for _, name := range Operations() {

@@ -425,3 +425,39 @@ func TestLastUsageRefusesAliasesAndOtherAccounts(t *testing.T) {
 		wantCode(t, err, "")
 	}
 }
+
+func TestAUseThatCannotHaveBeenIsRefused(t *testing.T) {
+	srv, _ := fake()
+	arn := srv.MustAddKey(kmsfake.Key{Account: account, Region: region, Created: august.AddDate(0, 0, -5)})
+	for _, tt := range []struct {
+		name, arn, operation string
+		at                   time.Time
+		want                 string
+	}{
+		{"before the key was created", arn, "Decrypt", august.AddDate(0, 0, -6), arn + " cannot have been used at 2026-07-26T12:00:00Z: it was created at 2026-07-27T12:00:00Z"},
+		{"without an operation", arn, "", august, "the use of " + arn + " needs an operation"},
+		{"of an alias", "alias/x", "Decrypt", august, "there is no key alias/x"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := srv.Use(tt.arn, tt.operation, tt.at); err == nil || err.Error() != "kmsfake: "+tt.want {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// The package comment shows this.
+func TestABubbleThatWasMovedTracksUseAsToday(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(august))
+		srv := kmsfake.New()
+		arn := srv.MustAddKey(kmsfake.Key{Account: account, Region: region})
+		c := srv.Client(account, region)
+		must(c.Encrypt(t.Context(), &kms.EncryptInput{KeyId: &arn, Plaintext: []byte("x")}))
+		time.Sleep(90 * 24 * time.Hour)
+		out := must(c.GetKeyLastUsage(t.Context(), &kms.GetKeyLastUsageInput{KeyId: &arn}))
+		if !out.TrackingStartDate.Equal(august) || !out.KeyCreationDate.Equal(august) || !out.KeyLastUsage.Timestamp.Equal(august) {
+			t.Errorf("%+v", out)
+		}
+	})
+}

@@ -44,24 +44,40 @@ func decodeTimes(body []byte, in any, times []string) ([]byte, error) {
 	if err := json.Unmarshal(body, &members); err != nil {
 		return nil, err
 	}
-	for _, name := range times {
+	for member, raw := range members {
+		i := slices.IndexFunc(times, func(name string) bool { return strings.EqualFold(name, member) })
+		if i < 0 {
+			continue
+		}
+		delete(members, member)
 		var seconds *float64
-		if raw, ok := members[name]; ok {
-			if err := json.Unmarshal(raw, &seconds); err != nil {
-				return nil, err
+		if err := json.Unmarshal(raw, &seconds); err != nil {
+			if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+				t.Field = member
 			}
-			delete(members, name)
+			return nil, err
 		}
-		if seconds != nil {
-			at := time.UnixMilli(int64(math.Round(*seconds * 1000))).UTC()
-			reflect.ValueOf(in).Elem().FieldByName(name).Set(reflect.ValueOf(&at))
+		if seconds == nil {
+			continue
 		}
+		if math.Abs(*seconds) > mostSeconds {
+			return nil, fmt.Errorf("the date %s is not within 10,000 years at '%s'", raw, member)
+		}
+		at := time.UnixMilli(int64(math.Round(*seconds * 1000))).UTC()
+		reflect.ValueOf(in).Elem().FieldByName(times[i]).Set(reflect.ValueOf(&at))
 	}
 	return json.Marshal(members)
 }
 
+// mostSeconds are those from 1970 to the year 10000.
+const mostSeconds = 253_402_300_800
+
 func serializationText(err error) string {
-	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+	t, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case ok && t.Field == "":
+		return fmt.Sprintf("class %s can not be converted to an object", t.Value)
+	case ok:
 		return fmt.Sprintf("class %s can not be converted to %s at '%s'", t.Value, t.Type, t.Field)
 	}
 	return "Could not parse the request: " + err.Error()
