@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -31,13 +32,18 @@ func wrapped(records ...string) string { return `{"Records":[` + strings.Join(re
 
 func packed(s string) []byte {
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
+	z, _ := packers.Get().(*gzip.Writer)
+	defer packers.Put(z)
+	z.Reset(&b)
 	_, err := io.WriteString(z, s)
 	if err = errors.Join(err, z.Close()); err != nil {
 		panic(err)
 	}
 	return b.Bytes()
 }
+
+// packers are used again: each takes a megabyte.
+var packers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 // delivered is the path of a log file of a day in March 2026.
 func delivered(day, hour int) string {
