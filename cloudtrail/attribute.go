@@ -59,8 +59,10 @@ func graphic(s []byte) bool {
 // A bare key ID is never looked at, since the members of a multi-Region set
 // share it, nor is an alias, which moves, nor the rest of the request: an
 // encryption context can hold the ARN of any key.
+//
+// Of a record that names more than maxNamed there is one more than that.
 func attribute(keys [][]byte, r *record, op []byte) [][]byte {
-	keys = fromResources(keys, r.raw(mResources))
+	keys, _ = fromResources(keys, r.raw(mResources))
 	switch {
 	case len(keys) == 0:
 		keys = fromRequest(keys, r.raw(mRequestParameters))
@@ -77,7 +79,32 @@ func attribute(keys [][]byte, r *record, op []byte) [][]byte {
 	return keys
 }
 
+// namesBoth tells whether a ReEncrypt whose keys are those given names source and
+// destination. One key is both if its resources hold it twice, or if the request
+// says the same of both: whatever that is, an alias too, it means one key.
+// https://docs.aws.amazon.com/kms/latest/developerguide/ct-reencrypt.html
+func namesBoth(keys [][]byte, r *record) bool {
+	if len(keys) != 1 {
+		return len(keys) > 1
+	}
+	request := r.raw(mRequestParameters)
+	source := textOr(child(request, "sourceKeyId"))
+	if len(source) > 0 && bytes.Equal(source, textOr(child(request, "destinationKeyId"))) {
+		return true
+	}
+	_, times := fromResources(nil, r.raw(mResources))
+	return times > 1
+}
+
+// maxNamed is how many keys may be named by one record. KMS knows no call that is
+// about more than two.
+// https://docs.aws.amazon.com/kms/latest/developerguide/logging-using-cloudtrail.html
+const maxNamed = 16
+
 func addKey(keys [][]byte, arn []byte) [][]byte {
+	if len(keys) > maxNamed {
+		return keys
+	}
 	for _, k := range keys {
 		if bytes.Equal(k, arn) {
 			return keys
@@ -86,29 +113,31 @@ func addKey(keys [][]byte, arn []byte) [][]byte {
 	return append(keys, arn)
 }
 
-// fromResources reads the members ARN, or in some records arn, of the array v.
-func fromResources(keys [][]byte, v []byte) [][]byte {
+// fromResources reads the members ARN, or in some records arn, of the array v;
+// times is how often it found a key.
+func fromResources(keys [][]byte, v []byte) (_ [][]byte, times int) {
 	if len(v) == 0 || v[0] != '[' {
-		return keys
+		return keys, 0
 	}
 	for i := 1; ; {
 		if i = skipSpace(v, i); i >= len(v) || v[i] == ']' {
-			return keys
+			return keys, times
 		}
 		var end int
 		if v[i] == '{' {
 			var arn []byte
 			if arn, end = resource(v, i); arn != nil {
 				keys = addKey(keys, arn)
+				times++
 			}
 		} else {
 			end = valueEnd(v, i)
 		}
 		if end < 0 {
-			return keys
+			return keys, times
 		}
 		if i = skipSpace(v, end); i >= len(v) || v[i] != ',' {
-			return keys
+			return keys, times
 		}
 		i++
 	}

@@ -27,7 +27,7 @@ func oneOf[T any](a *awkward, of ...T) T { return of[a.r.IntN(len(of))] }
 // file writes a file, in one of the shapes that are known.
 func (a *awkward) file() []byte {
 	n := a.r.IntN(12)
-	switch a.r.IntN(5) {
+	switch a.r.IntN(6) {
 	case 0: // one after another
 		for range n + 1 {
 			a.record()
@@ -40,14 +40,24 @@ func (a *awkward) file() []byte {
 			func() { a.member("NextToken", func() { a.text("x") }) },
 			func() { a.member("Events", func() { a.list(n, a.lookup) }) },
 		})
+	case 3: // several files in one, as jq -s writes them
+		a.list(a.r.IntN(4), func() { a.around(n) })
 	default:
-		members := []func(){func() { a.member("Records", func() { a.list(n, a.record) }) }}
-		for range a.r.IntN(3) {
-			members = append(members, func() { a.member("x", a.junk) })
-		}
-		a.object(members)
+		a.around(n)
 	}
 	return []byte(a.b.String())
+}
+
+// around writes an object around records, at times one that looks like a record.
+func (a *awkward) around(n int) {
+	members := []func(){func() { a.member("Records", func() { a.list(n, a.record) }) }}
+	for range a.r.IntN(3) {
+		members = append(members, func() { a.member("x", a.junk) })
+	}
+	if a.chance(8) {
+		members = append(members, func() { a.member("eventSource", func() { a.text("kms.amazonaws.com") }) })
+	}
+	a.object(members)
 }
 
 func (a *awkward) space() {
@@ -123,7 +133,11 @@ func (a *awkward) text(s string) {
 
 // junk writes a value that means nothing, and looks as if it did.
 func (a *awkward) junk() {
-	switch a.r.IntN(9) {
+	switch a.r.IntN(10) {
+	case 9: // quotes and brackets out of which a scan that counts them does not find
+		a.object([]func(){func() {
+			a.member("x", func() { a.text(strings.Repeat(oneOf(a, `a"b`, `"{`, `"[`, `"}`, `"]`, `\"{`), 1+a.r.IntN(3))) })
+		}})
 	case 0:
 		a.b.WriteString(oneOf(a, "null", "true", "false", "0", "-1.5e+30"))
 	case 1:
@@ -204,7 +218,13 @@ func (a *awkward) record() {
 		"eventVersion":    func() { a.text("1.11") },
 	}
 	optional := map[string]func(){
-		"errorCode": func() { a.text(oneOf(a, "", "DisabledException", "AccessDenied", "KMSInvalidStateException")) },
+		"errorCode": func() {
+			if a.chance(12) {
+				a.b.WriteString(oneOf(a, "null", "403", "{}", `["DisabledException"]`, "false"))
+				return
+			}
+			a.text(oneOf(a, "", "DisabledException", "DisabledException", "AccessDenied", "KMSInvalidStateException"))
+		},
 		"errorMessage": func() {
 			a.text(oneOf(a, "", a.arn()+" is disabled.", "on resource: "+a.arn()+" because", "arn:"+a.arn()+", "+a.arn()))
 		},

@@ -11,6 +11,11 @@ import (
 // limits are lower, but for long encryption contexts.
 const maxField = 4096
 
+// maxKeptContext is how large an encryption context may be, as written in the
+// record, that is kept with an event; a larger one is left out there, since a part
+// would look like the whole. Its pairs are counted all the same.
+const maxKeptContext = 4096
+
 // maxContext is how large an encryption context may be that is looked at, as
 // written in the record. KMS takes up to 8192 characters.
 // https://docs.aws.amazon.com/kms/latest/developerguide/encrypt_context.html
@@ -32,10 +37,13 @@ type call struct {
 	key       int  // which of them the encryption context is asked for
 	use       bool // a tracked operation that succeeded
 	refusal   bool
+	refusedBy uint32 // which of the keys, one bit each, a refusal is of
 	publicKey bool
-	switches  bool   // a success that may switch the key off or on
-	creates   bool   // a success that made the key
-	replica   []byte // ARN of the key that a ReplicateKey made
+	partly    bool      // it does not name by ARN all the keys that it is about
+	odd       GapReason // why it cannot be told what it says; empty: it can
+	switches  bool      // a success that may switch the key off or on
+	creates   bool      // a success that made the key
+	replica   []byte    // ARN of the key that a ReplicateKey made
 
 	// What is looked up when it is asked for.
 	who               identity
@@ -61,18 +69,79 @@ func (c *call) read(r *record) bool {
 	c.requestID, c.sourceIP = clip(r.text(mRequestID)), clip(r.text(mSourceIPAddress))
 	c.request = r.raw(mRequestParameters)
 	c.keys = attribute(c.keys, r, c.op)
-	if len(c.errorCode) == 0 {
+	if len(c.keys) > maxNamed {
+		c.keys, c.odd = c.keys[:maxNamed], CrowdedCall
+	}
+	switch failed, ok := outcome(r); {
+	case !ok:
+		c.odd = NoOutcome
+	case failed:
+		message := r.text(mErrorMessage)
+		if c.refusal = refused(c.op, c.errorCode, message); c.refusal {
+			c.blame(message)
+		}
+	default:
 		if c.use = tracked[string(c.op)]; !c.use {
 			c.readLife(r)
 		}
-	} else {
-		c.refusal = refused(c.op, c.errorCode, r.text(mErrorMessage))
 	}
+	c.partly = len(c.keys) == 0 || string(c.op) == opReEncrypt && !namesBoth(c.keys, r)
 	c.user = r.raw(mUserIdentity)
 	at, ok := parseTime(r.text(mEventTime))
 	c.at = at
 	return ok
 }
+
+// outcome tells whether a call failed; ok is false if its record does not say so,
+// and not the opposite either. A code that is no text, or a message without a
+// code, speaks of an error: the call is no use, and no success of another kind. It
+// is not certain either, so that nothing may be concluded from its absence.
+//
+// errorCode is there if the request returned an error, errorMessage describes it;
+// both are optional.
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+func outcome(r *record) (failed, ok bool) {
+	if says, ok := saysText(r.raw(mErrorCode)); says || !ok {
+		return true, ok
+	}
+	says, ok := saysText(r.raw(mErrorMessage))
+	return says || !ok, ok && !says
+}
+
+// saysText tells whether a value is a text that is not empty; ok is false for what
+// is neither a text nor missing.
+func saysText(v []byte) (says, ok bool) {
+	if len(v) == 0 || string(v) == "null" {
+		return false, true
+	}
+	s, ok := text(v)
+	return len(s) > 0, ok
+}
+
+// blame finds out which of the keys a refusal is of: those that its message names
+// by ARN; if it names none of them, all. That of a ReEncrypt of which one key is
+// off names that one, "<ARN> is disabled."; the other was not refused.
+// https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
+func (c *call) blame(message []byte) {
+	c.refusedBy = 1<<maxNamed - 1
+	if len(c.keys) < 2 {
+		return
+	}
+	var named uint32
+	for _, arn := range fromMessage(nil, message) {
+		for i, k := range c.keys {
+			if bytes.Equal(k, arn) {
+				named |= 1 << i
+			}
+		}
+	}
+	if named != 0 {
+		c.refusedBy = named
+	}
+}
+
+// refuses tells whether the call is a refusal of key i of those named.
+func (c *call) refuses(i int) bool { return c.refusal && c.refusedBy>>i&1 == 1 }
 
 // readLife reads what a successful call that is no use made of the key.
 func (c *call) readLife(r *record) {
@@ -192,6 +261,14 @@ func (c *call) context() []byte {
 		}
 	}
 	return c.encryptionContext
+}
+
+// keptContext is the context if it is to be kept, else nil.
+func (c *call) keptContext() []byte {
+	if v := c.context(); len(v) <= maxKeptContext {
+		return v
+	}
+	return nil
 }
 
 // contextIn returns a member that is an encryption context, nil if it is none or

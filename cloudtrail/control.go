@@ -81,7 +81,7 @@ func (h *EventHistory) Control(ctx context.Context, c Control) (ControlResult, e
 			return false
 		}
 		r.Event, r.State = e.asEvent(), ControlNotRefused
-		if e.refusal {
+		if e.refusesKey(c.KeyARN) {
 			r.State = ControlFound
 		}
 		return true

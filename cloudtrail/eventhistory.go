@@ -282,7 +282,7 @@ func (l *eventLook) refusals(ctx context.Context) {
 			return false
 		}
 		l.note(c)
-		refused = refused || c.refusal
+		refused = refused || c.refusesKey(l.f.ARN)
 		late := off.event != nil && !c.at.Before(off.event.At) && !c.at.After(off.event.At.Add(switchTime))
 		return c.use && !late || refused && (!wantsUse || l.rec.Last != nil)
 	})
@@ -314,7 +314,7 @@ func (l *eventLook) note(c *call) {
 	switch {
 	case c.use:
 		l.used(c.asEvent())
-	case c.refusal && (len(l.rec.Refusals) == 0 || c.at.After(l.rec.Refusals[0].At)):
+	case c.refusesKey(l.f.ARN) && (len(l.rec.Refusals) == 0 || c.at.After(l.rec.Refusals[0].At)):
 		l.rec.Refusals = []usage.Event{*c.asEvent()} // one is enough
 	case c.publicKey && (l.rec.PublicKey == nil || c.at.After(l.rec.PublicKey.At)):
 		l.rec.PublicKey = c.asEvent()

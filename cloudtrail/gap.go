@@ -61,6 +61,8 @@ const (
 	NoRecords     GapReason = "holds no CloudTrail records"
 	NoRecord      GapReason = "holds something that is no CloudTrail record"
 	RecordTooLong GapReason = "a record is larger than the limit"
+	NoOutcome     GapReason = "a KMS record does not tell whether the call failed"
+	CrowdedCall   GapReason = "a KMS record names more keys than a call has"
 	NoTime        GapReason = "a KMS record has no time"
 	FutureTime    GapReason = "a KMS record is of the future"
 	Denied        GapReason = "no permission to read it"

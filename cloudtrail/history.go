@@ -42,8 +42,9 @@ type Stats struct {
 	// every copy was found. Else copies further apart than the window of the
 	// options count as calls of their own.
 	Forgotten int
-	// Unattributed are tracked operations that name no key by its ARN. A success or
-	// a refusal among them is a blind spot.
+	// Unattributed are tracked operations that do not name all their keys by ARN,
+	// which ReEncrypt has two of, and GetPublicKey that names none. A success or a
+	// refusal among them is a blind spot.
 	Unattributed  int
 	NotManagement int // KMS records of network activity, of insights or of data
 	OutOfRange    int // KMS records that the options leave out

@@ -39,7 +39,7 @@ func (k *kept) field(i int) []byte {
 func (k *kept) set(c *call) {
 	k.at = c.at
 	fields := [keptFields][]byte{
-		c.id, c.op, c.requestID, c.shortUser(), c.sourceIP, c.errorCode, c.shared, c.context(),
+		c.id, c.op, c.requestID, c.shortUser(), c.sourceIP, c.errorCode, c.shared, c.keptContext(),
 	}
 	size := 0
 	for _, s := range fields {
@@ -81,7 +81,7 @@ func (k *kept) order(c *call) int {
 		{keptSourceIP, c.sourceIP},
 		{keptErrorCode, c.errorCode},
 		{keptShared, c.shared},
-		{keptContext, c.context()},
+		{keptContext, c.keptContext()},
 	} {
 		if n := bytes.Compare(f.of, k.field(f.field)); n != 0 {
 			return n

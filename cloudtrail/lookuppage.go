@@ -81,6 +81,12 @@ func (p *eventPage) event(e *types.Event) {
 		}
 		c.at = e.EventTime.UTC()
 	}
+	if c.odd != "" {
+		p.oddity(string(c.odd))
+		if c.odd == NoOutcome {
+			return
+		}
+	}
 	if len(c.keys) == 0 {
 		c.fromLookup(e.Resources)
 	}
@@ -103,13 +109,15 @@ func (c *call) fromLookup(resources []types.Resource) {
 			c.keys = addKey(c.keys, arn)
 		}
 	}
+	c.keys = c.keys[:min(len(c.keys), maxNamed)]
+	c.partly = len(c.keys) == 0 || string(c.op) == opReEncrypt && len(c.keys) < 2
 	if len(c.keys) > 1 {
 		c.request = nil // which of them its encryption contexts are for is not said
 	}
 }
 
 // names tells whether the call is about a key, whose encryption context it then
-// has; unnamed, that it is about none that it names.
+// has; unnamed, that it does not name it, and not all that it is about either.
 func (c *call) names(arn string) (yes, unnamed bool) {
 	for i, k := range c.keys {
 		if string(k) == arn {
@@ -117,7 +125,13 @@ func (c *call) names(arn string) (yes, unnamed bool) {
 			return true, false
 		}
 	}
-	return false, len(c.keys) == 0
+	return false, c.partly
+}
+
+// refusesKey tells whether the call is a refusal of a key.
+func (c *call) refusesKey(arn string) bool {
+	i := slices.IndexFunc(c.keys, func(k []byte) bool { return string(k) == arn })
+	return i >= 0 && c.refuses(i)
 }
 
 // asEvent is the call as it goes into a record.

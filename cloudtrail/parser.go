@@ -43,7 +43,7 @@ func (p *parser) run() error {
 		case c == '[':
 			p.complete = false
 			p.lo++
-			err = p.elements()
+			err = p.elements(p.top)
 		case p.complete:
 			return errTrailing
 		default:
@@ -59,14 +59,18 @@ func (p *parser) run() error {
 // top reads an object that is a record or stands around records.
 func (p *parser) top() error {
 	for {
-		n, around := p.rec.scanTop(p.bytes())
+		n, around := p.rec.scanTop(p.bytes(), p.clean())
 		switch {
 		case around:
+			itself := len(p.rec.raw(mEventSource)) > 0 || len(p.rec.raw(mCloudTrailEvent)) > 0
+			if itself {
+				p.alsoRecord()
+			}
 			p.lo += n + 1
-			if err := p.elements(); err != nil {
+			if err := p.elements(p.object); err != nil {
 				return err
 			}
-			return p.rest()
+			return p.rest(itself)
 		case n >= 0:
 			p.element(n)
 			return nil
@@ -79,9 +83,17 @@ func (p *parser) top() error {
 	}
 }
 
+// alsoRecord notes that an object that stands around records looks like a record
+// itself. As one it is not read.
+func (p *parser) alsoRecord() {
+	p.records++
+	p.odd(NoRecord)
+}
+
 // rest reads the members behind the array of an object that stands around
-// records. There may be another such array.
-func (p *parser) rest() error {
+// records. There may be another such array. itself: it has been noted that the
+// object looks like a record.
+func (p *parser) rest(itself bool) error {
 	for {
 		c, err := p.peek()
 		switch {
@@ -106,7 +118,12 @@ func (p *parser) rest() error {
 			}
 			end = stringEnd(p.bytes(), 0)
 		}
-		around := memberOf(keyText(p.bytes(), span{1, end - 1})) == mWrapped
+		name := memberOf(keyText(p.bytes(), span{1, end - 1}))
+		around := name == mWrapped
+		if !itself && (name == mEventSource || name == mCloudTrailEvent) {
+			itself = true
+			p.alsoRecord()
+		}
 		p.lo += end
 		if c, err = p.peek(); err != nil {
 			return inside(err)
@@ -119,7 +136,7 @@ func (p *parser) rest() error {
 		}
 		if around && c == '[' {
 			p.lo++
-			err = p.elements()
+			err = p.elements(p.object)
 		} else {
 			err = p.skip()
 		}
@@ -129,8 +146,10 @@ func (p *parser) rest() error {
 	}
 }
 
-// elements reads an array of records, whose '[' has been read.
-func (p *parser) elements() error {
+// elements reads an array, whose '[' has been read, of objects that are for the
+// function given to read. Only those of the outermost array may stand around
+// records, which jq -s makes of several files: what is nested deeper is none.
+func (p *parser) elements(object func() error) error {
 	for first := true; ; first = false {
 		c, err := p.peek()
 		if err != nil {
@@ -157,13 +176,13 @@ func (p *parser) elements() error {
 			}
 			continue
 		}
-		if err := p.object(); err != nil {
+		if err := object(); err != nil {
 			return err
 		}
 	}
 }
 
-// object reads one element that is an object.
+// object reads an object that is a record.
 func (p *parser) object() error {
 	for {
 		n := p.rec.scanClean(p.bytes(), p.clean())

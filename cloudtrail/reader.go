@@ -40,7 +40,7 @@ type fileResult struct {
 	packed      int64
 	stats       Stats
 	kmsReads    int // KMS events that only read, as uses do
-	unnamed     int // uses and refusals that name no key
+	unnamed     int // uses, refusals and GetPublicKey that do not name all their keys
 	gaps        []Gap
 	changes     []TrailChange
 	interrupted bool
@@ -242,13 +242,21 @@ func (w *worker) kms(r *record) {
 	if r.is(mReadOnly, "true") {
 		w.seen.kmsReads++
 	}
-	if len(c.keys) == 0 && len(c.replica) == 0 {
-		if c.use || c.refusal {
+	if c.odd != "" {
+		w.odd(c.odd)
+		if c.odd == NoOutcome {
+			return
+		}
+	}
+	if c.partly {
+		if c.use || c.refusal || c.publicKey {
 			w.seen.unnamed++
 		}
-		if c.use || c.refusal || tracked[string(c.op)] {
+		if c.publicKey || c.refusal || tracked[string(c.op)] {
 			st.Unattributed++
 		}
+	}
+	if len(c.keys) == 0 && len(c.replica) == 0 {
 		return
 	}
 	duplicates, ok := w.s.tally.add(c)
@@ -294,7 +302,7 @@ func (w *worker) change(r *record) {
 	var who identity
 	who.read(r.raw(mUserIdentity))
 	w.seen.changes = append(w.seen.changes, TrailChange{
-		At: at, Account: string(r.text(mRecipientAccountID)), Region: string(r.text(mAWSRegion)),
+		At: at, Account: string(clip(r.text(mRecipientAccountID))), Region: string(clip(r.text(mAWSRegion))),
 		Operation: string(r.text(mEventName)), Trail: string(clip(trail)), Principal: string(who.principal),
 		EventID: string(clip(r.text(mEventID))), Organization: w.file.organization,
 	})

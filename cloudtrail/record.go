@@ -102,8 +102,9 @@ func (r *record) scanClean(b []byte, clean int) int {
 }
 
 // scanTop is scan for an object that may be one around records: then it returns
-// the position of the array that holds them, and true.
-func (r *record) scanTop(b []byte) (n int, around bool) { return r.read(b, true, 0) }
+// the position of the array that holds them, and true. Nothing is escaped in
+// b[:clean].
+func (r *record) scanTop(b []byte, clean int) (n int, around bool) { return r.read(b, true, clean) }
 
 // What is expected next among the members of a record.
 const (

@@ -35,7 +35,9 @@ func reference(content []byte) (*referenceHistory, bool) {
 type referenceHistory struct {
 	keys map[string]*referenceKey
 	seen map[string]bool // event and key
-	odd  int             // what is no record, or has no good time
+	odd  int             // what is no record, has no good time, or cannot be meant
+
+	unattributed int
 }
 
 type referenceKey struct {
@@ -89,28 +91,36 @@ func eachMember(v json.RawMessage, f func(key string, value json.RawMessage)) {
 func (h *referenceHistory) document(v json.RawMessage) {
 	switch v[0] {
 	case '[':
-		h.elements(v)
+		h.elements(v, func(e json.RawMessage) { h.document(e) })
 	case '{':
-		around := false
+		around, itself := false, false
 		eachMember(v, func(key string, value json.RawMessage) {
 			if (key == "Records" || key == "Events") && value[0] == '[' {
 				around = true
-				h.elements(value)
+				h.elements(value, func(e json.RawMessage) { h.record(objectOf(e)) })
 			}
+			itself = itself || key == "eventSource" || key == "CloudTrailEvent"
 		})
-		if !around {
+		switch {
+		case !around:
 			h.record(objectOf(v))
+		case itself:
+			h.odd++ // which of both it is nobody knows
 		}
 	}
 }
 
-func (h *referenceHistory) elements(v json.RawMessage) {
+func (h *referenceHistory) elements(v json.RawMessage, each func(json.RawMessage)) {
 	var all []json.RawMessage
 	if json.Unmarshal(v, &all) != nil {
 		return
 	}
 	for _, e := range all {
-		h.record(objectOf(e))
+		if objectOf(e) == nil {
+			h.odd++
+			continue
+		}
+		each(e)
 	}
 }
 
@@ -138,6 +148,17 @@ func (h *referenceHistory) record(o object) {
 		h.odd++
 		return
 	}
+	code, isText := o["errorCode"], true
+	for _, v := range []json.RawMessage{code, o["errorMessage"]} {
+		isText = isText && (v == nil || string(v) == "null" || v[0] == '"')
+		if stringOf(code) != "" {
+			break // that it failed is all that there is to know
+		}
+	}
+	if !isText || stringOf(code) == "" && stringOf(o["errorMessage"]) != "" {
+		h.odd++
+		return
+	}
 	h.call(o, at.UTC())
 }
 
@@ -156,6 +177,18 @@ func (h *referenceHistory) call(o object, at time.Time) {
 	}
 	message := stringOf(o["errorMessage"])
 	keys := referenceKeys(o, request, e.Operation, message)
+	if len(keys) > maxNamed {
+		h.odd++
+		keys = keys[:maxNamed]
+	}
+	named := slices.DeleteFunc(slices.Clone(keys), func(arn string) bool { return !slices.Contains(arnsIn(message), arn) })
+	if tracked[e.Operation] || e.Operation == "GetPublicKey" && e.ErrorCode == "" {
+		if len(keys) == 0 || e.Operation == "ReEncrypt" && len(keys) == 1 && !oneAsBoth(o, request) {
+			h.unattributed++
+		}
+	} else if len(keys) == 0 && e.Operation == "CreateGrant" && refused([]byte(e.Operation), []byte(e.ErrorCode), []byte(message)) {
+		h.unattributed++
+	}
 	for i, arn := range keys {
 		e, seen := e, map[[2]string]bool{}
 		switch {
@@ -191,7 +224,7 @@ func (h *referenceHistory) call(o object, at time.Time) {
 		for k, v := range e.Context {
 			seen[[2]string{cut(k), cut(v)}] = true
 		}
-		h.note(arn, e, message, seen)
+		h.note(arn, e, message, len(named) == 0 || slices.Contains(named, arn), seen)
 	}
 	if replica := stringOf(objectOf(objectOf(o["responseElements"])["replicaKeyMetadata"])["arn"]); e.Operation == "ReplicateKey" && e.ErrorCode == "" && isReferenceKey(replica) {
 		h.key(replica).made(e)
@@ -253,12 +286,8 @@ func referenceKeys(o, request object, op, message string) []string {
 		}
 	}
 	if len(keys) == 0 {
-		for _, word := range strings.FieldsFunc(message, func(c rune) bool {
-			return !strings.ContainsRune(":/-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", c)
-		}) {
-			if i := strings.Index(word, "arn:"); i >= 0 {
-				add(strings.TrimRight(word[i:], ":-_/"))
-			}
+		for _, arn := range arnsIn(message) {
+			add(arn)
 		}
 	}
 	if response := objectOf(o["responseElements"]); len(keys) == 0 && stringOf(o["errorCode"]) == "" {
@@ -271,6 +300,38 @@ func referenceKeys(o, request object, op, message string) []string {
 	return keys
 }
 
+// arnsIn are the ARNs in prose.
+func arnsIn(message string) []string {
+	var arns []string
+	for _, word := range strings.FieldsFunc(message, func(c rune) bool {
+		return !strings.ContainsRune(":/-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", c)
+	}) {
+		if i := strings.Index(word, "arn:"); i >= 0 {
+			arns = append(arns, strings.TrimRight(word[i:], ":-_/"))
+		}
+	}
+	return arns
+}
+
+// oneAsBoth tells whether a ReEncrypt that names one key has it as source and as
+// destination.
+func oneAsBoth(o, request object) bool {
+	source := stringOf(request["sourceKeyId"])
+	if source != "" && source == stringOf(request["destinationKeyId"]) {
+		return true
+	}
+	times := 0
+	var resources []json.RawMessage
+	if json.Unmarshal(o["resources"], &resources) == nil {
+		for _, r := range resources {
+			if r := objectOf(r); isReferenceKey(stringOf(r["ARN"])) || isReferenceKey(stringOf(r["arn"])) {
+				times++
+			}
+		}
+	}
+	return times > 1
+}
+
 func (h *referenceHistory) key(arn string) *referenceKey {
 	k := h.keys[arn]
 	if k == nil {
@@ -280,7 +341,8 @@ func (h *referenceHistory) key(arn string) *referenceKey {
 	return k
 }
 
-func (h *referenceHistory) note(arn string, e usage.Event, message string, seen map[[2]string]bool) {
+// note enters a call for a key; blamed: if it is a refusal, it is one of this key.
+func (h *referenceHistory) note(arn string, e usage.Event, message string, blamed bool, seen map[[2]string]bool) {
 	k := h.key(arn)
 	if e.ErrorCode == "" {
 		if e.Operation == "CreateKey" {
@@ -300,7 +362,7 @@ func (h *referenceHistory) note(arn string, e usage.Event, message string, seen 
 		if e.Operation == "GetPublicKey" && (k.publicKey == nil || e.At.After(k.publicKey.At)) {
 			k.publicKey = &e
 		}
-	} else if refused([]byte(e.Operation), []byte(e.ErrorCode), []byte(message)) {
+	} else if blamed && refused([]byte(e.Operation), []byte(e.ErrorCode), []byte(message)) {
 		k.refusals = append(k.refusals, e)
 	}
 	if e.EventID != "" {

@@ -113,6 +113,13 @@ func literalEnd(b []byte, i int) int {
 // that.
 const longValue = 4096
 
+// doubtfulValue is how many bytes of an object or array are looked at before it is
+// asked for the first time whether something in it is escaped: an escaped quote
+// before a bracket makes the end of a value be missed, and all that follows be
+// looked at for each such value again. It is fewer where something is known to be
+// escaped nearby.
+const doubtfulValue, doubtfulNearby = 1024, 256
+
 var quoteText, openTexts = []byte{'"'}, [...][]byte{{'['}, {'{'}}
 
 // nestedEnd returns the position behind the object or array that begins at b[i].
@@ -121,10 +128,13 @@ var quoteText, openTexts = []byte{'"'}, [...][]byte{{'['}, {'{'}}
 // from one closing bracket of the same kind to the next, and tells by the number
 // of quotes in between whether that stands in a string: of the brackets of the
 // other kind there are as many closing as opening, and all of this can be done
-// many bytes at a time. Where something is escaped it goes from string to string.
+// many bytes at a time. Where something is escaped it goes from string to string,
+// and it notices that before it has gone far: legal text takes time in proportion
+// to its length, whatever is escaped in it.
 func nestedEnd(b []byte, i int) int { return nestedEndClean(b, i, 0) }
 
-// nestedEndClean is nestedEnd where nothing is escaped in b[:clean].
+// nestedEndClean is nestedEnd where nothing is escaped in b[:clean], but b[clean]
+// may begin an escape; zero is not known.
 func nestedEndClean(b []byte, i, clean int) int {
 	openText, closes := openTexts[1], byte('}')
 	if b[i] == '[' {
@@ -134,17 +144,27 @@ func nestedEndClean(b []byte, i, clean int) int {
 		start    = i
 		pos      = i + 1 // what comes before has been counted
 		depth    = 1
-		inString bool // at pos
+		inString bool                               // at pos
+		w        = b[:min(len(b), i+doubtfulValue)] // what is looked at for now
 	)
+	if clean > 0 {
+		w = b[:min(len(b), max(i, clean)+doubtfulNearby)]
+	}
 	for {
-		n := bytes.IndexByte(b[pos:], closes)
+		n := bytes.IndexByte(w[pos:], closes)
 		if n < 0 {
-			if bytes.IndexByte(b[start:], '\\') >= 0 {
+			limit := len(w)
+			switch {
+			case limit-start > longValue || bytes.IndexByte(w[max(start, clean):], '\\') >= 0:
 				return nestedEndStrictly(b, start)
+			case limit == len(b):
+				return short
 			}
-			return short
+			clean = limit
+			w = b[:min(len(b), limit+(limit-start))]
+			continue
 		}
-		part := b[pos : pos+n]
+		part := w[pos : pos+n]
 		quotes := bytes.Count(part, quoteText)
 		for opens := bytes.Count(part, openText); opens > 0; opens-- {
 			at := bytes.IndexByte(part, openText[0])
@@ -158,10 +178,18 @@ func nestedEndClean(b []byte, i, clean int) int {
 		inString = inString != (quotes&1 == 1)
 		pos += n + 1
 		if inString {
+			// Few strings hold a closing bracket. It rather is a quote that is escaped,
+			// from which on inside and outside are taken for one another.
+			if pos > clean {
+				if bytes.IndexByte(b[max(start, clean):pos], '\\') >= 0 {
+					return nestedEndStrictly(b, start)
+				}
+				clean = pos
+			}
 			continue
 		}
 		if depth--; depth == 0 {
-			if pos-start > longValue || pos > clean && bytes.IndexByte(b[start:pos], '\\') >= 0 {
+			if pos-start > longValue || pos > clean && bytes.IndexByte(b[max(start, clean):pos], '\\') >= 0 {
 				return nestedEndStrictly(b, start)
 			}
 			return pos

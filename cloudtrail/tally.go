@@ -157,7 +157,7 @@ func (t *tally) note(k *keyTally, c *call, isNew bool) {
 		l := k.lifeOf()
 		l.switches = keepNewest(l.switches, c, maxSwitches)
 	}
-	if c.refusal && !c.at.Before(t.o.RefusedSince) {
+	if c.refuses(c.key) && !c.at.Before(t.o.RefusedSince) {
 		if isNew {
 			k.refused++
 		}
