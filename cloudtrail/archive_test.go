@@ -279,17 +279,19 @@ func TestALongSilenceOfKMSIsABlindSpot(t *testing.T) {
 }
 
 func TestAUseOrARefusalThatNamesNoKeyIsABlindSpotOfItsDay(t *testing.T) {
-	day := usage.Coverage{Account: "111122223333", Region: "us-west-2", From: at("2026-03-02T00:00:00Z"), To: at("2026-03-03T00:00:00Z"), BlindSpots: []string{"1 uses or refusals name no key"}}
-	twoDays := day
-	twoDays.From = at("2026-03-01T00:00:00Z")
+	day := usage.Coverage{Account: "111122223333", Region: "us-west-2", From: at("2026-03-02T00:00:00Z"), To: at("2026-03-03T00:00:00Z"), BlindSpots: []string{"1 calls do not name all their keys"}}
+	before := day
+	before.From, before.To = at("2026-03-01T00:00:00Z"), day.From
+	noon, late := `"eventTime":"2026-03-02T12:00:00Z"`, `"eventTime":"2026-03-01T23:40:00Z"`
 	for name, tt := range map[string]struct {
 		hour   int
 		record string
 		want   []usage.Coverage
 	}{
-		"a use":                    {12, kmsRecord("Decrypt", `"resources":null,"readOnly":true`), []usage.Coverage{day}},
-		"a refusal":                {12, kmsRecord("Decrypt", `"resources":null,"readOnly":true,"errorCode":"DisabledException"`), []usage.Coverage{day}},
-		"at midnight, of both":     {0, kmsRecord("Decrypt", `"resources":null,"readOnly":true`), []usage.Coverage{twoDays}},
+		"a use":                    {12, kmsRecord("Decrypt", noon, `"resources":null,"readOnly":true`), []usage.Coverage{day}},
+		"a refusal":                {12, kmsRecord("Decrypt", noon, `"resources":null,"readOnly":true,"errorCode":"DisabledException"`), []usage.Coverage{day}},
+		"at the end of the day":    {0, kmsRecord("Decrypt", late, `"resources":null,"readOnly":true`), []usage.Coverage{before}},
+		"that came late":           {5, kmsRecord("Decrypt", late, `"resources":null,"readOnly":true`), []usage.Coverage{before}},
 		"another failure is none":  {12, kmsRecord("Decrypt", `"resources":null,"readOnly":true,"errorCode":"AccessDenied"`), nil},
 		"what needs no key either": {12, kmsRecord("GenerateRandom", `"readOnly":true`), nil},
 	} {

@@ -130,6 +130,7 @@ func (t AthenaTable) source(o QueryOptions) (*sqlSource, error) {
 		account: athenaAccount, region: athenaRegion,
 		day:  athenaPath("/CloudTrail/[^/]+/([0-9]{4}/[0-9]{2}/[0-9]{2})/"),
 		file: `"$path"`, stamp: athenaPath("_([0-9]{8}T[0-9]{4}Z)_[^/]*$"),
+		tree:         athenaPath("^(.*)/[0-9]{12}/CloudTrail/"),
 		organization: `CASE WHEN regexp_like("$path", '/o-[0-9a-z]{10,32}/[0-9]{12}/CloudTrail/') THEN '1' ELSE '' END`,
 		unknown:      "Athena does not tell which log files its table leaves out",
 	}, nil

@@ -3,7 +3,9 @@ package cloudtrail
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kmsusage/usage"
@@ -18,10 +20,14 @@ const oneDay = 24 * time.Hour
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/how-cloudtrail-works.html
 const deliveryLag = 15 * time.Minute
 
-// Days are the days of one account and Region, UTC.
+// Days are the days of one account and Region in one tree of folders, UTC.
 type Days struct {
 	Account string `json:"account"`
 	Region  string `json:"region"`
+	// Tree is the folder that holds the folder of the account, which is one trail's:
+	// "prefix/AWSLogs", or "prefix/AWSLogs/o-abcde12345" of an organization's. What
+	// several trails delivered is told apart by it.
+	Tree string `json:"tree"`
 	// Seen are the days with at least one readable log file, Missing those between
 	// them without, or between the limits of the scan if it had any. On a missing
 	// day files were lost, or nothing happened: the archive does not tell which.
@@ -41,6 +47,35 @@ func (r DayRange) Count() int { return int(r.To.Sub(r.From) / oneDay) }
 // area is an account in a Region.
 type area struct{ account, region string }
 
+// delivery is what one trail delivered of an area, as far as paths tell trails
+// apart. What one leaves out, another does not make good, and what is missing of
+// one is not missing of another.
+type delivery struct {
+	tree string
+	area
+}
+
+// areaDay is a day of an area, in whichever tree; an empty account or Region is
+// any.
+type areaDay struct {
+	area
+	day time.Time
+}
+
+// scope is what something may belong to whose path does not tell its account,
+// Region and day; what it does not tell is zero, and any.
+type scope struct {
+	delivery
+	day time.Time
+}
+
+// holds tells whether something of the scope may be of a day of a delivery.
+func (s scope) holds(d delivery, day time.Time) bool {
+	return (s.account == "" || s.account == d.account) && (s.region == "" || s.region == d.region) &&
+		(s.day.IsZero() || s.day.Equal(day)) &&
+		(s.tree == "" || s.tree == d.tree || s.account == "" && strings.HasPrefix(d.tree, s.tree+"/"))
+}
+
 // dayNote is what is known of a day of an area.
 type dayNote struct {
 	files       int
@@ -51,68 +86,123 @@ type dayNote struct {
 	firstGap    string
 }
 
+// add adds what else is missing of the day.
+func (n *dayNote) add(o *dayNote) {
+	if o == nil {
+		return
+	}
+	if o.gaps > 0 && (n.gaps == 0 || o.firstGap < n.firstGap) {
+		n.firstGap = o.firstGap
+	}
+	n.gaps += o.gaps
+	n.unnamed += o.unnamed
+}
+
 // ledger is where and when the archive was seen.
 type ledger struct {
 	o             ScanOptions
-	areas         map[area]map[time.Time]*dayNote // by midnight
-	organizations map[area]bool                   // delivered by the trail of an organization
-	wide          []Gap                           // gaps of more than a day of an area
-	everywhere    []string                        // blind spots of all
+	deliveries    map[delivery]map[time.Time]*dayNote // by midnight
+	organizations map[delivery]bool                   // delivered by the trail of an organization
+	before        map[delivery]bool                   // there are files of the day before From
+	anyTree       map[areaDay]*dayNote                // what is missing of all trees
+	wide          map[scope]*dayNote                  // what is missing of more than a day of an area
+	everywhere    []string                            // blind spots of all
 }
 
 func newLedger(o ScanOptions) *ledger {
-	return &ledger{o: o, areas: map[area]map[time.Time]*dayNote{}, organizations: map[area]bool{}}
+	return &ledger{
+		o: o, deliveries: map[delivery]map[time.Time]*dayNote{}, organizations: map[delivery]bool{},
+		anyTree: map[areaDay]*dayNote{}, wide: map[scope]*dayNote{},
+	}
 }
 
-func (l *ledger) note(a area, day time.Time) *dayNote {
-	days := l.areas[a]
+func (l *ledger) note(d delivery, day time.Time) *dayNote {
+	days := l.deliveries[d]
 	if days == nil {
 		days = map[time.Time]*dayNote{}
-		l.areas[a] = days
+		l.deliveries[d] = days
 	}
-	n := days[day]
+	return noteOf(days, day)
+}
+
+// noteOf returns the note of a key, which it makes if there is none.
+func noteOf[K comparable](notes map[K]*dayNote, k K) *dayNote {
+	n := notes[k]
 	if n == nil {
 		n = &dayNote{}
-		days[day] = n
+		notes[k] = n
 	}
 	return n
 }
 
-// file enters what was read of a file, if its path tells what it is of.
+// seenFile enters that there are so many files of a day, made from first to last;
+// zero: nobody knows when.
+func (l *ledger) seenFile(p place, files int, first, last time.Time, kmsReads int) {
+	d := p.delivery()
+	l.organizations[d] = l.organizations[d] || p.organization
+	n := l.note(d, p.date())
+	n.files += files
+	n.kmsReads += kmsReads
+	if !first.IsZero() && (n.first.IsZero() || first.Before(n.first)) {
+		n.first = first
+	}
+	n.last = later(n.last, last)
+}
+
+// file enters what was read of a file.
 func (l *ledger) file(f logFile, r *fileResult) {
-	day := f.date()
-	if f.account == "" || f.region == "" || day.IsZero() {
-		return
+	for u, n := range r.unnamed {
+		l.unnamed(u, n)
 	}
-	a := area{f.account, f.region}
-	l.organizations[a] = l.organizations[a] || f.organization
-	n := l.note(a, day)
-	if r.stats.Records > 0 || len(r.gaps) == 0 {
-		n.files++
-		if !f.stamp.IsZero() {
-			if n.first.IsZero() || f.stamp.Before(n.first) {
-				n.first = f.stamp
-			}
-			if f.stamp.After(n.last) {
-				n.last = f.stamp
-			}
+	if f.placed() {
+		files, stamp := 0, time.Time{}
+		if r.stats.Records > 0 || len(r.gaps) == 0 {
+			files, stamp = 1, f.stamp
 		}
+		l.seenFile(f.place, files, stamp, stamp, r.kmsReads)
 	}
-	n.kmsReads += r.kmsReads
-	notes := []*dayNote{n}
-	if !f.stamp.IsZero() && f.stamp.Sub(day) < time.Hour && (r.unnamed > 0 || len(r.gaps) > 0) {
-		// The first files of a day hold the last events of the day before.
-		notes = append(notes, l.note(a, day.Add(-oneDay)))
-	}
-	for _, n := range notes {
-		n.unnamed += r.unnamed
+	if f.known() {
 		for _, g := range r.gaps {
-			l.blind(n, g)
+			l.gap(f.place, g)
 		}
 	}
 }
 
-func (l *ledger) blind(n *dayNote, g Gap) {
+// maxUnnamed is for how many days of areas uses that name no key are kept apart.
+const maxUnnamed = 1 << 20
+
+// unnamed enters uses and refusals that name no key: what they were of is not known
+// in any tree, whichever told of them.
+func (l *ledger) unnamed(on areaDay, n int) {
+	if on.day.IsZero() || l.anyTree[on] == nil && len(l.anyTree) >= maxUnnamed {
+		if text := "calls do not name all their keys"; !slices.Contains(l.everywhere, text) {
+			l.everywhere = append(l.everywhere, text)
+		}
+		return
+	}
+	noteOf(l.anyTree, on).unnamed += n
+}
+
+// gap enters what could not be read, and may be of what p tells.
+func (l *ledger) gap(p place, g Gap) {
+	days := []time.Time{p.date()}
+	if day := days[0]; !day.IsZero() && (p.stamp.IsZero() || p.stamp.Sub(day) < time.Hour) {
+		// The first files of a day hold the last events of the day before.
+		days = append(days, day.Add(-oneDay))
+	}
+	for _, day := range days {
+		switch {
+		case !p.placed():
+			noteOf(l.wide, scope{p.delivery(), day}).blind(g)
+		case p.flat: // it may have been taken out of any tree
+			noteOf(l.anyTree, areaDay{p.delivery().area, day}).blind(g)
+		default:
+			l.note(p.delivery(), day).blind(g)
+		}
+	}
+}
+
+func (n *dayNote) blind(g Gap) {
 	text := g.Path + ": " + string(g.Reason)
 	if n.gaps == 0 || text < n.firstGap {
 		n.firstGap = text
@@ -120,43 +210,44 @@ func (l *ledger) blind(n *dayNote, g Gap) {
 	n.gaps++
 }
 
-// folder enters a folder that could not be listed.
-func (l *ledger) folder(g Gap) {
-	if g.Account != "" && g.Region != "" && !g.Day.IsZero() {
-		l.blind(l.note(area{g.Account, g.Region}, g.Day), g)
-		return
-	}
-	l.wide = append(l.wide, g)
+// sorted returns the deliveries in order of account and Region.
+func (l *ledger) sorted() []delivery {
+	return slices.SortedFunc(maps.Keys(l.deliveries), func(a, b delivery) int {
+		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.region, b.region), cmp.Compare(a.tree, b.tree))
+	})
 }
 
-// sorted returns the areas in order.
-func (l *ledger) sorted() []area {
-	as := make([]area, 0, len(l.areas))
-	for a := range l.areas {
-		as = append(as, a)
+// several are the areas that more than one trail delivered.
+func (l *ledger) several() map[area]bool {
+	trees := map[area]bool{}
+	for d := range l.deliveries {
+		_, more := trees[d.area]
+		trees[d.area] = more
 	}
-	slices.SortFunc(as, func(a, b area) int { return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.region, b.region)) })
-	return as
+	return trees
 }
 
-// seen returns the days of an area that have files, in order.
-func (l *ledger) seen(a area) []time.Time {
+// seen returns the days of a delivery that have files, in order.
+func (l *ledger) seen(d delivery) []time.Time {
 	var days []time.Time
-	for d, n := range l.areas[a] {
+	for day, n := range l.deliveries[d] {
 		if n.files > 0 {
-			days = append(days, d)
+			days = append(days, day)
 		}
 	}
 	slices.SortFunc(days, time.Time.Compare)
 	return days
 }
 
-// days tells the days seen and missing of every area.
+// days tells the days seen and missing of every delivery.
 func (l *ledger) days() []Days {
 	var all []Days
 	for _, a := range l.sorted() {
-		seen := l.seen(a)
-		d := Days{Account: a.account, Region: a.region, Seen: ranges(seen)}
+		// The files of the day after To were read for late events of the last day.
+		seen := slices.DeleteFunc(l.seen(a), func(d time.Time) bool {
+			return !l.o.To.IsZero() && !d.Before(l.o.To) || !l.o.From.IsZero() && !d.Add(oneDay).After(l.o.From)
+		})
+		d := Days{Account: a.account, Region: a.region, Tree: a.tree, Seen: ranges(seen)}
 		var gap time.Time // from where on days are missing
 		if !l.o.From.IsZero() {
 			gap = l.o.From.Truncate(oneDay)
@@ -190,8 +281,11 @@ func ranges(days []time.Time) []DayRange {
 	return rs
 }
 
-// coverage tells where "none seen" holds, and what may be missing all the same.
-func (l *ledger) coverage(changes []TrailChange) []usage.Coverage {
+// coverage tells where "none seen" holds, and what may be missing all the same:
+// of each delivery on its own, so that who unites what is without blind spots has
+// what one of them at least saw whole. Nothing is claimed of what the clock now
+// says may still be delivered.
+func (l *ledger) coverage(changes []TrailChange, now time.Time) []usage.Coverage {
 	var all []usage.Coverage
 	for _, a := range l.sorted() {
 		days := l.seen(a)
@@ -201,10 +295,11 @@ func (l *ledger) coverage(changes []TrailChange) []usage.Coverage {
 		for _, r := range ranges(days) {
 			for d := r.From; d.Before(r.To); d = d.Add(oneDay) {
 				c := usage.Coverage{Account: a.account, Region: a.region, From: d, To: d.Add(oneDay)}
-				n := l.areas[a][d]
+				n := l.deliveries[a][d]
 				// Before and behind days without files nobody knows when files began
 				// and ceased to come, unless their names tell.
-				if d.Equal(r.From) {
+				joined := l.before[a] && d.Equal(l.o.From.Truncate(oneDay))
+				if d.Equal(r.From) && !joined {
 					if c.From = c.To; !n.first.IsZero() {
 						c.From = n.first
 					}
@@ -215,8 +310,10 @@ func (l *ledger) coverage(changes []TrailChange) []usage.Coverage {
 					}
 				}
 				c.From = later(c.From, l.o.From)
-				if !l.o.To.IsZero() && l.o.To.Before(c.To) {
-					c.To = l.o.To
+				for _, end := range []time.Time{l.o.To, now.UTC().Add(-deliveryLag)} {
+					if !end.IsZero() && end.Before(c.To) {
+						c.To = end
+					}
 				}
 				c.BlindSpots = l.blindSpots(a, d, n, quiet[d])
 				stretches = appendStretch(stretches, c, changed)
@@ -224,6 +321,13 @@ func (l *ledger) coverage(changes []TrailChange) []usage.Coverage {
 		}
 		all = append(all, stretches...)
 	}
+	slices.SortStableFunc(all, func(a, b usage.Coverage) int {
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Region, b.Region), a.From.Compare(b.From), a.To.Compare(b.To))
+	})
+	// Of a copy of the same the claim is the same.
+	all = slices.CompactFunc(all, func(a, b usage.Coverage) bool {
+		return a.Account == b.Account && a.Region == b.Region && a.From.Equal(b.From) && a.To.Equal(b.To) && slices.Equal(a.BlindSpots, b.BlindSpots)
+	})
 	return withBlindSpots(all, "", "", l.everywhere...)
 }
 
@@ -252,33 +356,46 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// blindSpots of one day of an area; empty, and not nil, if there are none.
-func (l *ledger) blindSpots(a area, day time.Time, n *dayNote, quiet string) []string {
+// blindSpots of one day of a delivery; empty, and not nil, if there are none.
+func (l *ledger) blindSpots(d delivery, day time.Time, n *dayNote, quiet string) []string {
 	spots := []string{}
-	if n.gaps > 0 {
-		text := n.firstGap
-		if n.gaps > 1 {
-			text += fmt.Sprintf(" (and %d more)", n.gaps-1)
-		}
-		spots = append(spots, text)
-	}
-	if n.unnamed > 0 {
-		spots = append(spots, fmt.Sprintf("%d uses or refusals name no key", n.unnamed))
-	}
-	for _, g := range l.wide {
-		if (g.Account == "" || g.Account == a.account) && (g.Region == "" || g.Region == a.region) && (g.Day.IsZero() || g.Day.Equal(day)) {
-			spots = append(spots, g.Path+": "+string(g.Reason))
+	missing := *n
+	for _, account := range []string{d.account, ""} {
+		for _, region := range []string{d.region, ""} {
+			missing.add(l.anyTree[areaDay{area{account, region}, day}])
 		}
 	}
+	if missing.gaps > 0 {
+		spots = append(spots, missing.text())
+	}
+	if missing.unnamed > 0 {
+		spots = append(spots, fmt.Sprintf("%d calls do not name all their keys", missing.unnamed))
+	}
+	var wide []string
+	for s, n := range l.wide {
+		if s.holds(d, day) {
+			wide = append(wide, n.text())
+		}
+	}
+	slices.Sort(wide)
+	spots = append(spots, slices.Compact(wide)...)
 	if quiet != "" {
 		spots = append(spots, quiet)
 	}
 	return spots
 }
 
+// text names the first gap and counts the others.
+func (n *dayNote) text() string {
+	if n.gaps > 1 {
+		return n.firstGap + fmt.Sprintf(" (and %d more)", n.gaps-1)
+	}
+	return n.firstGap
+}
+
 // quiet finds the days that lie in a silence of KMS that is too long to be
 // believed.
-func (l *ledger) quiet(a area, days []time.Time) map[time.Time]string {
+func (l *ledger) quiet(a delivery, days []time.Time) map[time.Time]string {
 	if l.o.QuietDays < 0 {
 		return nil
 	}
@@ -294,7 +411,7 @@ func (l *ledger) quiet(a area, days []time.Time) map[time.Time]string {
 		silent = silent[:0]
 	}
 	for _, d := range days {
-		if l.areas[a][d].kmsReads > 0 {
+		if l.deliveries[a][d].kmsReads > 0 {
 			flush()
 			continue
 		}

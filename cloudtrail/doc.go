@@ -18,8 +18,8 @@
 // mixture of: an object around an array named Records, an array, records one after
 // another (JSON lines), what LookupEvents answers. Memory does not depend on the
 // size of a file. What cannot be read, be it a folder, a file or a record, is a
-// [Gap] that names it, and all the rest counts. Of a member that is there twice
-// the last counts, as in encoding/json.
+// [Gap] that names it, and all the rest counts. Of a member of a record that is
+// there twice the last counts, as in encoding/json; of arrays of records all do.
 //
 // A record is about the keys whose ARNs stand in its resources; where there are
 // none, in its request or its answer; where there are none, in its error message.
@@ -47,15 +47,25 @@
 // before the last, with a hole for every day without a file, since CloudTrail
 // delivers nothing for a time in which nothing happened and the archive does not
 // tell that from files that were lost. Only files that lie where CloudTrail puts
-// them cover anything. Within it these are blind spots, and prove no absence:
+// them cover anything, or whose names are those that it gives.
 //
-//   - days with a gap, or with a use or refusal that names no key;
+// Each tree of folders is a claim of its own: prefix/AWSLogs of a trail,
+// prefix/AWSLogs/o-abcde12345 of an organization's. A trail that leaves KMS out
+// fills no hole of one that does not, and a file that is damaged in one tree is not
+// missing in another. What two trails deliver into one bucket under one prefix
+// cannot be told apart: give each its own. Within coverage these are blind spots,
+// and prove no absence:
+//
+//   - days with a gap, or with a use or refusal that names no key; the day before
+//     too where the first files of a day are concerned, which hold its end;
 //   - more than a week in a row without a single KMS event that reads, as uses do: the
 //     trail may leave KMS out ([ScanOptions.QuietDays]);
 //   - everything after PutEventSelectors, StopLogging, UpdateTrail or DeleteTrail
 //     ([TrailChange]). They are logged in the account and home Region of the trail,
-//     so a scan that leaves those out does not see them;
-//   - everything, if the scan was interrupted or named more keys than it may keep.
+//     so a scan that leaves those out does not see them, nor does one that begins
+//     later ([ScanOptions.From]);
+//   - everything, if the scan was interrupted, or the archive names more keys or tells
+//     of more changes of trails than are kept.
 //
 // What nobody can tell from log files is how the trail was set up before the first
 // of them, and whether files were taken out of a day that has others.

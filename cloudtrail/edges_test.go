@@ -112,14 +112,22 @@ func TestAFolderBelowADayThatCannotBeListedBlindsTheDay(t *testing.T) {
 }
 
 func TestGapsBeyondTheLimitAreCountedAndBlindAllTheSame(t *testing.T) {
-	fsys := fstest.MapFS{}
-	for i := range 10_005 {
-		fsys[fmt.Sprintf("%d.json", i)] = file([]byte("x"))
+	fsys := wholeDays(4, func(int) bool { return false })
+	for i := range 10_004 {
+		fsys[fmt.Sprintf("%d.json", i)] = file([]byte("x")) // they are read first
 	}
-	h := scan(t, fsys)
+	fsys[delivered(4, 12)] = file([]byte("x"))
+	h := scan(t, fsys, func(o *cloudtrail.ScanOptions) { o.Workers = 1 })
 	if n := len(h.Gaps()); n != 10_000 || h.Stats().GapsDropped != 5 {
 		t.Errorf("%d gaps, %d dropped", n, h.Stats().GapsDropped)
 	}
+	if slices.ContainsFunc(h.Gaps(), func(g cloudtrail.Gap) bool { return g.Path == delivered(4, 12) }) {
+		t.Error("the last file is listed: the test tests nothing")
+	}
+	sameCoverage(t, h.Coverage(), []usage.Coverage{
+		{Account: "111122223333", Region: "us-west-2", From: at("2026-03-01T00:00:00Z"), To: at("2026-03-04T00:00:00Z")},
+		{Account: "111122223333", Region: "us-west-2", From: at("2026-03-04T00:00:00Z"), To: at("2026-03-04T22:45:00Z"), BlindSpots: []string{delivered(4, 12) + ": is neither gzip nor JSON"}},
+	})
 }
 
 func TestAGapTellsWhereAndHowOften(t *testing.T) {

@@ -224,7 +224,8 @@ func TestAFolderThatCannotBeListedIsAGapAndABlindSpotOfAllThatItMayHold(t *testi
 		folder string
 		blind  bool // of the days that were seen
 	}{
-		"of another day":     {"AWSLogs/111122223333/CloudTrail/us-west-2/2026/03/02", false},
+		"of the next day":    {"AWSLogs/111122223333/CloudTrail/us-west-2/2026/03/02", true}, // its first files hold the end of the day
+		"of another day":     {"AWSLogs/111122223333/CloudTrail/us-west-2/2026/03/03", false},
 		"of a month":         {"AWSLogs/111122223333/CloudTrail/us-west-2/2026/04", true},
 		"of another account": {"AWSLogs/444455556666", false},
 		"of nobody knows":    {"more", true},

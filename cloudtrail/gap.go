@@ -11,8 +11,16 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// Gap is a file, a folder or a record of an archive that could not be read. The
-// time that it may hold events of is a blind spot of the coverage.
+// Gap is a file, a folder or a record of an archive that could not be read. What it
+// may hold events of is a blind spot of the coverage, as far as its path tells: a
+// day of an account and Region, in the tree of one trail; all days where the path
+// tells no day, all of everything where a folder's tells nothing. Around midnight
+// it is the day before too.
+//
+// Only a file whose path tells neither account nor Region nor day, or that lies in
+// the folder of another service, is a blind spot of nothing. It is part of no
+// delivery of CloudTrail, of which alone coverage claims anything, and buckets hold
+// files of others that are named like log files, such as those of S3 Inventory.
 type Gap struct {
 	// Path of the file or folder.
 	Path string `json:"path"`
@@ -60,15 +68,17 @@ const (
 	InvalidJSON   GapReason = "invalid JSON"
 	NoRecords     GapReason = "holds no CloudTrail records"
 	NoRecord      GapReason = "holds something that is no CloudTrail record"
-	RecordTooLong GapReason = "a record is larger than the limit"
+	RecordTooLong GapReason = "a record or a name in one is larger than the limit"
 	NoOutcome     GapReason = "a KMS record does not tell whether the call failed"
 	CrowdedCall   GapReason = "a KMS record names more keys than a call has"
-	NoTime        GapReason = "a KMS record has no time"
+	NoTime        GapReason = "a record of KMS or CloudTrail has no time"
 	FutureTime    GapReason = "a KMS record is of the future"
 	Denied        GapReason = "no permission to read it"
 	Vanished      GapReason = "gone since it was listed"
 	Unreadable    GapReason = "cannot be read"
 	NotFollowed   GapReason = "a symbolic link to a folder, which is not followed"
+	OddName       GapReason = "lies among log files or is called so, and is not named as one"
+	NoFile        GapReason = "is neither a file nor a folder"
 	BadName       GapReason = "lists an entry whose name cannot be one"
 	TooDeep       GapReason = "lies too many folders deep"
 	TooManyKeys   GapReason = "names more keys than the limit"
@@ -91,6 +101,8 @@ func reasonOf(err error) GapReason {
 	switch {
 	case errors.Is(err, errTooLarge):
 		return TooLarge
+	case errors.Is(err, errTooLong):
+		return RecordTooLong
 	case errors.Is(err, errInvalid):
 		return InvalidJSON
 	case errors.Is(err, errNotGzip):

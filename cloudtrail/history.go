@@ -17,6 +17,7 @@ type LogHistory struct {
 	tally    *tally
 	coverage []usage.Coverage
 	days     []Days
+	several  map[area]bool // more than one trail delivered
 	gaps     []Gap
 	changes  []TrailChange
 	stats    Stats
@@ -27,8 +28,11 @@ var _ usage.History = (*LogHistory)(nil)
 // Stats counts what a scan came across. The zero value is that of an empty
 // archive.
 type Stats struct {
-	Files       int   // log files opened
-	Skipped     int   // files and folders left out by their path: account, Region, day, kind
+	Files   int // log files opened
+	Skipped int // files and folders left out by their path: account, Region, day, kind
+	// Earlier are those of Skipped that lie before From. Changes of trails in them
+	// were not seen: see [ScanOptions.From].
+	Earlier     int
 	Ignored     int   // files whose name is not one of a log file
 	PackedBytes int64 // read
 	Bytes       int64 // the same, unpacked
@@ -85,7 +89,8 @@ func (h *LogHistory) Keys() iter.Seq2[string, usage.Record] {
 }
 
 // Coverage tells for which times all events of an account and Region were seen,
-// in order of account, Region and time. See the package's comment for what it
+// in order of account, Region and time. Stretches overlap where several trails
+// delivered: each is a claim of its own. See the package's comment for what it
 // claims.
 func (h *LogHistory) Coverage() []usage.Coverage {
 	out := make([]usage.Coverage, 0, len(h.coverage))
@@ -100,7 +105,8 @@ func clone(c usage.Coverage) usage.Coverage {
 	return c
 }
 
-// Days tells which days were seen and which are missing, per account and Region.
+// Days tells which days were seen and which are missing, per account, Region and
+// trail.
 func (h *LogHistory) Days() []Days {
 	out := slices.Clone(h.days)
 	for i := range out {

@@ -84,7 +84,7 @@ func (l LakeStore) source(o QueryOptions) (*sqlSource, error) {
 		reads:   "readonly",
 		account: "coalesce(recipientaccountid, '')", region: "coalesce(awsregion, '')",
 		day:  "coalesce(date_format(eventtime, '%Y/%m/%d'), '')",
-		file: "1", stamp: "coalesce(" + text + ", '')", organization: "''",
+		file: "1", stamp: "coalesce(" + text + ", '')", organization: "''", tree: "''",
 		unknown: "CloudTrail Lake does not tell which events its event data store leaves out",
 	}
 	const stamp = "2006-01-02 15:04:05"

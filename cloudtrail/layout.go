@@ -18,7 +18,24 @@ type place struct {
 	stamp            time.Time // of a file: when it was made; its events are older
 	organization     bool      // delivered by the trail of an organization
 	other            bool      // no management events: digests, insights …
+	// tree is the folder that holds that of the account, or of the Region where
+	// there is none: prefix/AWSLogs[/o-organization]. It is one trail's, unless two
+	// deliver into one bucket under one prefix.
+	tree    string
+	flat    bool // only its name tells what a file is of
+	foreign bool // in an account's folder, of another service than CloudTrail
 }
+
+// placed tells whether the account, the Region and the day are known.
+func (p place) placed() bool { return p.account != "" && p.region != "" && !p.date().IsZero() }
+
+// known tells whether a file's gap can be a blind spot: see [Gap].
+func (p place) known() bool {
+	return !p.foreign && (p.account != "" || p.region != "" || p.day != 0)
+}
+
+// delivery is what a file or folder is part of.
+func (p place) delivery() delivery { return delivery{p.tree, area{p.account, p.region}} }
 
 // otherKinds are delivered beside the log files of events. Network activity and
 // insights would count a call twice.
@@ -44,17 +61,29 @@ func folderPlace(folder string) place {
 		switch {
 		case otherKinds[s], otherServices[s] && isAccount(before):
 			p.other = true
+		case s == "AWSLogs":
+			p.tree = strings.Join(segments[:i+1], "/")
 		case isOrganization(s):
 			p.organization = true
+			if before == "AWSLogs" {
+				p.tree = strings.Join(segments[:i+1], "/")
+			}
 		case isAccount(s) && (before == "AWSLogs" || isOrganization(before) || i+1 < len(segments) && segments[i+1] == "CloudTrail"):
-			p.account = s
+			p.account, p.tree = s, strings.Join(segments[:i], "/")
+			p.foreign = i+1 < len(segments) && segments[i+1] != "CloudTrail"
 		case s == "CloudTrail":
 			rest := segments[i+1:]
 			if len(rest) > 0 && isRegion(rest[0]) {
+				if !isAccount(before) {
+					p.tree = strings.Join(segments[:i], "/")
+				}
 				p.region = rest[0]
 				p.year = part(rest, 1, 4)
 				p.month = part(rest, 2, 2)
 				p.day = part(rest, 3, 2)
+				if p.month > 12 || p.day != 0 && (p.date().IsZero() || p.date().Day() != p.day) {
+					p.year, p.month, p.day = 0, 0, 0 // no folder of CloudTrail
+				}
 			}
 		}
 	}
@@ -91,11 +120,49 @@ func filePlace(folder place, file string) place {
 	if err != nil || !isRegion(f[2]) {
 		return p
 	}
-	p.account, p.region, p.stamp = f[0], f[2], t
+	if p.region == "" || p.foreign {
+		p.flat, p.foreign = true, false
+		p.tree = flatTree(path.Dir(file), f[0], f[2], t)
+	}
+	p.account, p.region = f[0], f[2]
 	if p.day == 0 {
 		p.year, p.month, p.day = t.Year(), int(t.Month()), t.Day()
 	}
+	// A time outside of the folder's day is believed of neither.
+	if t.Truncate(oneDay).Equal(p.date()) {
+		p.stamp = t
+	}
 	return p
+}
+
+// flatTree is the folder that files by name alone are divided in by account, Region
+// and day, for those who copied them so: logs/us-west-2/2026/03/01, or
+// logs/day=2026-03-01. It is the folder itself if its year is not in the path.
+func flatTree(folder, account, region string, day time.Time) string {
+	year := false
+	for dir := folder; ; dir = path.Dir(dir) {
+		_, s, ok := strings.Cut(path.Base(dir), "=")
+		if !ok {
+			s = path.Base(dir)
+		}
+		switch s {
+		case day.Format("2006"), day.Format("2006-01-02"), day.Format("20060102"), day.Format("2006-01"), day.Format("200601"):
+			year = true
+		case day.Format("01"), day.Format("02"), account, region, "CloudTrail":
+		default:
+			if year {
+				return dir
+			}
+			return folder
+		}
+	}
+}
+
+// isNamed tells whether a file is called as CloudTrail calls its log files, whatever
+// follows.
+func isNamed(file string) bool {
+	f := strings.Split(path.Base(file), "_")
+	return len(f) >= 4 && isAccount(f[0]) && f[1] == "CloudTrail" && isRegion(f[2])
 }
 
 // date is midnight of the day, zero if the path does not tell it.

@@ -56,8 +56,8 @@ func (h *LogHistory) With(bucket, prefix string, reports ...*Trails) *LogHistory
 // spots has no more than QuietDays without them: see quiet.
 func (h *LogHistory) lastRead(account, region string) time.Time {
 	var last time.Time
-	if h.tally == nil || h.tally.o.QuietDays < 0 {
-		return last
+	if h.tally == nil || h.tally.o.QuietDays < 0 || h.several[area{account, region}] {
+		return last // or of which of several trails that in the archive is not known
 	}
 	for _, c := range h.coverage {
 		if c.Account != account || c.Region != region || c.BlindSpots == nil || len(c.BlindSpots) > 0 {

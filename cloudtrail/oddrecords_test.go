@@ -222,7 +222,7 @@ func TestARecordBesideAnArrayOfRecordsIsAGap(t *testing.T) {
 func TestOfAChangeOfATrailNoMoreIsKeptThanOfOtherTexts(t *testing.T) {
 	long := strings.Repeat("r", 1<<20)
 	h := scanRecords(t, fmt.Sprintf(`{"eventTime":"2026-03-02T10:00:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging","awsRegion":%q,"recipientAccountId":%q}`, long, long))
-	if c := h.TrailChanges(); len(c) != 1 || len(c[0].Region) != 4096 || len(c[0].Account) != 4096 {
+	if c := h.TrailChanges(); len(c) != 1 || len(c[0].Region) > 4096 || len(c[0].Account) > 4096 {
 		t.Errorf("%d changes", len(c))
 	}
 }

@@ -19,7 +19,11 @@ type ScanOptions struct {
 	Accounts []string
 	Regions  []string
 	// From and To limit the time of the events, UTC; From included, To not. Zero:
-	// no limit. Files of other days are not opened.
+	// no limit. Files of other days are not opened: changes of trails before From
+	// are not seen, and nothing says what they left out since. Who scans an archive
+	// part by part has to look at the [LogHistory.TrailChanges] of earlier parts;
+	// [Stats] counts what was there to look at. Parts that meet at midnight join if
+	// there are files of the day before.
 	From, To time.Time
 	// FirstAndLastOnly leaves out what has to be counted: operations, errors,
 	// services and encryption contexts. It is faster. Refusals are kept.
@@ -55,7 +59,9 @@ type ScanOptions struct {
 	// Logger is told of every gap. Nil: silence. No log line holds what stands in
 	// a record.
 	Logger *slog.Logger
-	// Now is the clock by which an event is of the future. Nil: the system's.
+	// Now is the clock by which an event is of the future, and before which nothing
+	// is claimed of what may still be delivered. It is asked for each file, and by
+	// several goroutines at once. Nil: the system's.
 	Now func() time.Time
 
 	firstBuffer int // what a worker begins with; tests make it small

@@ -21,7 +21,8 @@ import (
 // written as CloudTrail writes them, 2026-03-01T12:00:00Z, are gaps.
 //
 // What it claims: a day of an account and Region is seen if the table has a row of
-// a log file that is filed under it; between the first and the last file of days
+// a log file that is filed under it, for each tree of folders on its own, as a table
+// can span those of several trails; between the first and the last file of days
 // without a hole, everything was seen, until a quarter of an hour before the
 // question was asked. That nothing but these files should be there, and that each
 // of them was read to its end, nobody can tell but the owner of the archive: unless
@@ -116,7 +117,8 @@ func (h *QueryHistory) Coverage() []usage.Coverage {
 	return out
 }
 
-// Days tells which days were seen and which are missing, per account and Region.
+// Days tells which days were seen and which are missing, per account, Region and
+// trail.
 func (h *QueryHistory) Days() []Days {
 	out := slices.Clone(h.days)
 	for i := range out {

@@ -45,7 +45,7 @@ type askedEvent struct {
 }
 
 func newAnswers(s *sqlSource, o QueryOptions) *answers {
-	a := &answers{s: s, o: o, keys: map[string]*askedKey{}, changes: changeLog{}}
+	a := &answers{s: s, o: o, keys: map[string]*askedKey{}}
 	a.ledger = newLedger(ScanOptions{From: o.From, To: o.To, QuietDays: o.QuietDays})
 	if !o.Complete {
 		a.missing(s.unknown)
@@ -281,7 +281,7 @@ func newest(events []askedEvent, most int) []askedEvent {
 // day takes in a row of the third statement.
 func (a *answers) day(row []string) string {
 	account, region := row[0], row[1]
-	var n [6]int // reads, unnamed, those of them of the day before, untimed, future, unread
+	var n [5]int // reads, unnamed, untimed, future, unread
 	for i := range n {
 		v, err := strconv.Atoi(row[7+i])
 		if err != nil || v < 0 {
@@ -289,12 +289,24 @@ func (a *answers) day(row []string) string {
 		}
 		n[i] = v
 	}
-	reads, unnamed, unnamedBefore, untimed, future, unread := n[0], n[1], n[2], n[3], n[4], n[5]
+	reads, unnamed, untimed, future, unread := n[0], n[1], n[2], n[3], n[4]
+	var odd [2]int // no outcome, crowded
+	for i := range odd {
+		v, err := strconv.Atoi(row[15+i])
+		if err != nil || v < 0 {
+			return fmt.Sprintf("column %s is %q", coverageColumns[15+i], row[15+i])
+		}
+		odd[i] = v
+	}
 	files, err := strconv.Atoi(row[3])
 	if err != nil || files <= 0 {
 		return fmt.Sprintf("files are %q", row[3])
 	}
 	day, dayErr := time.Parse("2006/01/02", row[2])
+	on, err := time.Parse(time.DateOnly, row[14])
+	if (err != nil || unnamed == 0) != (row[14] == "") {
+		return fmt.Sprintf("uses that name no key are of %q", row[14])
+	}
 	placed := isAccount(account) && isRegion(region) && dayErr == nil
 
 	where := fmt.Sprintf("coverage: %s %s %s", cmp.Or(account, "no account"), cmp.Or(region, "no Region"), cmp.Or(row[2], "no day"))
@@ -302,11 +314,11 @@ func (a *answers) day(row []string) string {
 	for _, g := range []struct {
 		reason GapReason
 		count  int
-	}{{NoTime, untimed}, {FutureTime, future}, {NoRecord, unread}} {
+	}{{NoTime, untimed}, {FutureTime, future}, {NoRecord, unread}, {NoOutcome, odd[0]}, {CrowdedCall, odd[1]}} {
 		if g.count > 0 {
 			gap := Gap{Path: where, Reason: g.reason, Count: g.count}
-			if g.reason == NoTime && row[13] != "" {
-				gap.Err = fmt.Errorf("for example the event %s", clip([]byte(row[13])))
+			if g.reason == NoTime && row[12] != "" {
+				gap.Err = fmt.Errorf("for example the event %s", clip([]byte(row[12])))
 			}
 			if placed {
 				gap.Account, gap.Region, gap.Day = account, region, day
@@ -320,10 +332,10 @@ func (a *answers) day(row []string) string {
 	if !placed {
 		// Nothing is claimed of them, but what they hold may be of any key.
 		for _, g := range gaps {
-			a.ledger.wide = append(a.ledger.wide, Gap{Path: g.Path, Reason: g.Reason})
+			a.ledger.gap(place{}, g)
 		}
 		if unnamed > 0 {
-			a.ledger.wide = append(a.ledger.wide, Gap{Path: where, Reason: "uses name no key"})
+			a.ledger.gap(place{}, Gap{Path: where, Reason: "calls do not name all their keys"})
 		}
 		return ""
 	}
@@ -332,37 +344,22 @@ func (a *answers) day(row []string) string {
 	if !ok1 || !ok2 {
 		return fmt.Sprintf("files are of %q to %q", row[4], row[5])
 	}
-	where0 := area{account, region}
-	a.ledger.organizations[where0] = a.ledger.organizations[where0] || row[6] != ""
-	note := a.ledger.note(where0, day)
-	note.files += files
-	note.first, note.last = first, last
-	note.kmsReads += reads
-	note.unnamed += unnamed
-	// The first files of a day hold the last events of the day before.
-	before := a.ledger.note(where0, day.Add(-oneDay))
-	before.unnamed += unnamedBefore
+	p := place{account: account, region: region, year: day.Year(), month: int(day.Month()), day: day.Day(), organization: row[6] != "", tree: row[13]}
+	// A time outside of the folder's day is believed of neither.
+	inside := func(t time.Time) time.Time {
+		if !t.Truncate(oneDay).Equal(day) {
+			return time.Time{}
+		}
+		return t
+	}
+	a.ledger.seenFile(p, files, inside(first), inside(last), reads)
+	if unnamed > 0 {
+		a.ledger.unnamed(areaDay{area{account, region}, on}, unnamed)
+	}
 	for _, g := range gaps {
-		a.ledger.blind(note, g)
-		a.ledger.blind(before, g)
+		a.ledger.gap(p, g)
 	}
 	return ""
-}
-
-// asOf cuts off what came in after the question was asked: the statements run at
-// once or one after another, and one may have seen what another has not.
-func asOf(asked time.Time, seen []usage.Coverage) []usage.Coverage {
-	end := asked.UTC().Add(-deliveryLag)
-	var out []usage.Coverage
-	for _, c := range seen {
-		if c.To.After(end) {
-			c.To = end
-		}
-		if c.From.Before(c.To) {
-			out = append(out, c)
-		}
-	}
-	return out
 }
 
 // parseStamp reads when a file was made, or an event happened; nothing is no time.
@@ -388,7 +385,7 @@ func askedEventOf(cells []string) (askedEvent, bool) {
 		InvokedBy: text(6), SourceIP: text(7), ErrorCode: text(8),
 	}}
 	context := []byte(cells[9])
-	if i := skipSpace(context, 0); i < len(context) && context[i] == '{' && len(context) <= maxContext && json.Valid(context) {
+	if i := skipSpace(context, 0); i < len(context) && context[i] == '{' && len(context) <= maxKeptContext && json.Valid(context) {
 		eachPair(context[i:], func(key, value []byte, ok bool) {
 			switch {
 			case !ok:
@@ -435,8 +432,10 @@ func (a *answers) history() *QueryHistory {
 	if a.full {
 		a.ledger.everywhere = append(a.ledger.everywhere, "the archive names more keys than were kept")
 	}
+	changes := a.changes.all()
+	a.ledger.everywhere = append(a.ledger.everywhere, a.changes.blindSpot()...)
 	slices.Sort(a.ledger.everywhere) // statements end in any order
-	h := &QueryHistory{source: a.s.name, asked: a.o.Keys, keys: make(map[string]usage.Record, len(a.keys)), gaps: a.gaps, changes: a.changes.all(), stats: a.stats}
+	h := &QueryHistory{source: a.s.name, asked: a.o.Keys, keys: make(map[string]usage.Record, len(a.keys)), gaps: a.gaps, changes: changes, stats: a.stats}
 	for arn, k := range a.keys {
 		kept := newest(k.refusals, a.o.Refusals)
 		for _, e := range kept {
@@ -451,7 +450,7 @@ func (a *answers) history() *QueryHistory {
 		h.keys[arn] = k.record
 	}
 	slices.SortStableFunc(h.gaps, func(x, y Gap) int { return cmp.Compare(x.Path, y.Path) })
-	h.coverage, h.days = asOf(a.o.now, a.ledger.coverage(h.changes)), a.ledger.days()
+	h.coverage, h.days = a.ledger.coverage(changes, a.o.now), a.ledger.days()
 	h.stats.Keys = len(h.keys)
 	return h
 }

@@ -32,6 +32,7 @@ type worker struct {
 	inner record // out of a LookupEvents answer
 
 	file logFile
+	now  time.Time // of when the file was opened, or later
 	seen fileResult
 }
 
@@ -39,8 +40,8 @@ type worker struct {
 type fileResult struct {
 	packed      int64
 	stats       Stats
-	kmsReads    int // KMS events that only read, as uses do
-	unnamed     int // uses, refusals and GetPublicKey that do not name all their keys
+	kmsReads    int             // KMS events that only read, as uses do
+	unnamed     map[areaDay]int // uses, refusals and GetPublicKey that do not name all their keys
 	gaps        []Gap
 	changes     []TrailChange
 	interrupted bool
@@ -54,7 +55,7 @@ func newWorker(s *scan) *worker {
 
 // read reads one file.
 func (w *worker) read(ctx context.Context, f logFile) fileResult {
-	w.file, w.seen = f, fileResult{}
+	w.file, w.seen, w.now = f, fileResult{}, w.s.o.Now()
 	w.p.records, w.p.complete = 0, false
 	w.p.lo, w.p.hi, w.p.base = 0, 0, 0
 	err := w.open(ctx)
@@ -235,7 +236,7 @@ func (w *worker) kms(r *record) {
 	case !w.wanted(r, c.at):
 		st.OutOfRange++
 		return
-	case c.at.After(w.s.now.Add(maxAhead)):
+	case w.future(c.at):
 		w.odd(FutureTime)
 		return
 	}
@@ -250,7 +251,7 @@ func (w *worker) kms(r *record) {
 	}
 	if c.partly {
 		if c.use || c.refusal || c.publicKey {
-			w.seen.unnamed++
+			w.unnamed(r, c.at)
 		}
 		if c.publicKey || c.refusal || tracked[string(c.op)] {
 			st.Unattributed++
@@ -266,6 +267,42 @@ func (w *worker) kms(r *record) {
 	if !ok {
 		w.odd(TooManyKeys)
 	}
+}
+
+// future tells whether a time is of the future. The clock is asked again before it
+// is said to be, since a scan goes on for long.
+func (w *worker) future(at time.Time) bool {
+	if !at.After(w.now.Add(maxAhead)) {
+		return false
+	}
+	w.now = w.s.o.Now()
+	return at.After(w.now.Add(maxAhead))
+}
+
+// maxUnnamedInFile is for how many days of areas a file's are kept apart.
+const maxUnnamedInFile = 10_000
+
+// unnamed notes a use or refusal that names no key, on its own day: of the account
+// and Region of the file, or of its own where the path does not tell.
+func (w *worker) unnamed(r *record, at time.Time) {
+	on := areaDay{area{w.file.account, w.file.region}, at.UTC().Truncate(oneDay)}
+	if on.account == "" {
+		if s := string(clip(r.text(mRecipientAccountID))); isAccount(s) {
+			on.account = s
+		}
+	}
+	if on.region == "" {
+		if s := string(clip(r.text(mAWSRegion))); isRegion(s) {
+			on.region = s
+		}
+	}
+	if w.seen.unnamed == nil {
+		w.seen.unnamed = map[areaDay]int{}
+	}
+	if _, ok := w.seen.unnamed[on]; !ok && len(w.seen.unnamed) >= maxUnnamedInFile {
+		on = areaDay{} // of any
+	}
+	w.seen.unnamed[on]++
 }
 
 // wanted tells whether a record is within what the options ask for.
@@ -303,7 +340,7 @@ func (w *worker) change(r *record) {
 	who.read(r.raw(mUserIdentity))
 	w.seen.changes = append(w.seen.changes, TrailChange{
 		At: at, Account: string(clip(r.text(mRecipientAccountID))), Region: string(clip(r.text(mAWSRegion))),
-		Operation: string(r.text(mEventName)), Trail: string(clip(trail)), Principal: string(who.principal),
+		Operation: string(clip(r.text(mEventName))), Trail: string(clip(trail)), Principal: string(who.principal),
 		EventID: string(clip(r.text(mEventID))), Organization: w.file.organization,
 	})
 }

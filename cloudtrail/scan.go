@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
-	"time"
 )
 
 // maxGaps is how many gaps are listed; all of them are in the coverage.
@@ -26,8 +25,8 @@ const maxGaps = 10_000
 // fsys must be safe for concurrent use, as those of the standard library are.
 // Memory does not depend on the size of the files: it is some 0.5 MB for each
 // worker plus what long records need, the dedupe window, the names of the files of
-// a day, half a kilobyte for each day of an account and Region, and a few
-// kilobytes for each key.
+// a day and of all that lie outside of the folders of days, half a kilobyte for
+// each day of an account and Region, and a few kilobytes for each key.
 func Scan(ctx context.Context, fsys fs.FS, optFns ...func(*ScanOptions)) (*LogHistory, error) {
 	var o ScanOptions
 	for _, fn := range optFns {
@@ -42,7 +41,7 @@ func Scan(ctx context.Context, fsys fs.FS, optFns ...func(*ScanOptions)) (*LogHi
 	if fsys == nil {
 		return nil, invalidOption("the file system is nil")
 	}
-	s := &scan{o: o, fsys: fsys, now: o.Now(), tally: newTally(o), ledger: newLedger(o), changes: changeLog{}}
+	s := &scan{o: o, fsys: fsys, tally: newTally(o), ledger: newLedger(o)}
 	err = s.run(ctx)
 	switch {
 	case err == nil:
@@ -59,7 +58,6 @@ func Scan(ctx context.Context, fsys fs.FS, optFns ...func(*ScanOptions)) (*LogHi
 type scan struct {
 	o     ScanOptions
 	fsys  fs.FS
-	now   time.Time
 	tally *tally
 
 	mu       sync.Mutex // guards what follows, and serializes Progress
@@ -106,10 +104,13 @@ func (s *scan) run(ctx context.Context) error {
 	close(files)
 	workers.Wait()
 
-	s.stats.Skipped, s.stats.Ignored = w.skipped, w.ignored
+	s.stats.Skipped, s.stats.Earlier, s.stats.Ignored = w.skipped, w.earlier, w.ignored
+	s.ledger.before = w.before
 	for _, g := range w.gaps {
-		s.ledger.folder(g)
-		s.gap(g)
+		if !g.file || g.place.known() {
+			s.ledger.gap(g.place, g.Gap)
+		}
+		s.gap(g.Gap)
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -173,8 +174,9 @@ func (s *scan) history() *LogHistory {
 	s.stats.Forgotten = s.tally.ids.forgot()
 	s.stats.Keys = s.tally.limit.keys
 	changes := s.changes.all()
+	s.ledger.everywhere = append(s.ledger.everywhere, s.changes.blindSpot()...)
 	return &LogHistory{
-		tally: s.tally, coverage: s.ledger.coverage(changes), days: s.ledger.days(),
+		tally: s.tally, coverage: s.ledger.coverage(changes, s.o.Now()), days: s.ledger.days(), several: s.ledger.several(),
 		gaps: s.gaps, changes: changes, stats: s.stats,
 	}
 }

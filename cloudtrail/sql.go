@@ -51,6 +51,7 @@ type sqlSource struct {
 	// The account, Region and day that the coverage is of, and when its files were
 	// made, or its events happened if there are none.
 	account, region, day, file, stamp, organization string
+	tree                                            string // the folder that holds that of the account: one trail's
 
 	unknown string // the blind spot that is left if nobody vouches for the archive
 }
@@ -95,7 +96,7 @@ var (
 	attemptsColumns = slices.Concat([]string{"class", "account", "key_arn", "calls"}, numbered("event_", len(attemptColumns)))
 	coverageColumns = []string{
 		"account", "region", "day", "files", "first_stamp", "last_stamp", "organization",
-		"reads", "unnamed", "unnamed_before", "untimed", "future", "unread", "example",
+		"reads", "unnamed", "untimed", "future", "unread", "example", "tree", "unnamed_day", "no_outcome", "crowded",
 	}
 )
 
@@ -127,7 +128,7 @@ func (s *sqlSource) statements(o QueryOptions) (Statements, error) {
 // with FirstAndLastOnly nothing.
 func (s *sqlSource) use(o QueryOptions) string {
 	calls, service := "count(DISTINCT id)", sqlService
-	only := []string{s.kms(), s.timed(o)}
+	only := []string{s.kms(), s.timed(o), "NOT (" + sqlNoOutcome + ")"}
 	if o.FirstAndLastOnly {
 		calls, service = "0", "''"
 		names := append(slices.Sorted(maps.Keys(tracked)), opGetPublicKey, opCreateKey)
@@ -145,7 +146,7 @@ FROM (
       ` + sqlTie + ` AS tie,
       ` + sqlEvent(eventColumns) + ` AS event
     FROM ` + s.attributed("", only) + `
-    CROSS JOIN UNNEST(key_arns) AS k (key_arn)` + keyFilter(o) + `
+    CROSS JOIN UNNEST(` + sqlNamed + `) AS k (key_arn)` + keyFilter(o) + `
   ) AS c
   GROUP BY key_arn, event_name, error_code, service
 ) AS g`
@@ -169,7 +170,7 @@ func (s *sqlSource) attempts(o QueryOptions) string {
 	)
 	more := ",\n        coalesce(eventsource, '') AS event_source, coalesce(recipientaccountid, '') AS account, coalesce(awsregion, '') AS region,\n        coalesce(" +
 		s.request("name") + ", " + s.request("trailName") + ", '') AS trail,\n        " + s.organization + " AS organization"
-	only := []string{s.management(), s.dated(), "(" + s.trailChange() + "\n      OR " + s.kmsSource() + " AND " + s.ranged(o) + " AND (" + refusal + "\n      OR " + calls + "))"}
+	only := []string{s.management(), s.dated(), "(" + s.trailChange() + "\n      OR " + s.kmsSource() + " AND " + s.ranged(o) + " AND NOT (" + sqlNoOutcome + ") AND (" + refusal + "\n      OR " + calls + "))"}
 	keep := max(sqlCopies*o.Refusals, sqlSwitches)
 	return "SELECT class, account, key_arn, calls,\n  " + elements("event", "event_", len(attemptColumns)) + `
 FROM (
@@ -184,7 +185,7 @@ FROM (
       SELECT *, ` + class + ` AS class
       FROM ` + s.attributed(more, only) + `
     ) AS n
-    CROSS JOIN UNNEST(CASE class WHEN 'trail' THEN ARRAY[organization] WHEN 'replica' THEN in_answer ELSE key_arns END) AS k (key_arn)` + keyFilter(o, "class = 'trail'") + `
+    CROSS JOIN UNNEST(CASE class WHEN 'trail' THEN ARRAY[organization] WHEN 'replica' THEN in_answer WHEN 'refusal' THEN ` + sqlRefused + ` ELSE ` + sqlNamed + ` END) AS k (key_arn)` + keyFilter(o, "class = 'trail'") + `
   ) AS c
   GROUP BY class, account, key_arn
 ) AS g
@@ -206,19 +207,22 @@ func (*sqlSource) trailChange() string {
 	return "coalesce(errorcode, '') = '' AND eventsource IN (" + sqlList([]string{trailSource, trailSourceCN}) + ") AND eventname IN (" + sqlList(slices.Sorted(maps.Keys(trailChanges))) + ")"
 }
 
-// coverage counts, per account, Region and day of the archive, what the claim
-// that everything was seen rests on.
+// coverage counts, per trail, account, Region and day of the archive, what the claim
+// that everything was seen rests on. Uses that name no key are of the day on which
+// they happened.
 func (s *sqlSource) coverage(o QueryOptions) string {
 	count := func(condition string) string { return "sum(CASE WHEN " + condition + " THEN 1 ELSE 0 END)" }
 	more := ",\n        " + s.account + " AS account, " + s.region + " AS region, " + s.day + " AS day,\n        " +
-		s.file + " AS file, " + s.stamp + " AS stamp, " + s.organization + " AS organization,\n        " +
+		s.file + " AS file, " + s.stamp + " AS stamp, " + s.organization + " AS organization, " + s.tree + " AS tree,\n        " +
 		"CASE WHEN " + s.kms() + " THEN 1 ELSE 0 END AS kms, CASE WHEN " + s.reads + " THEN 1 ELSE 0 END AS only_reads,\n        " +
 		"CASE WHEN " + s.management() + " AND " + s.trailChange() + " THEN 1 ELSE 0 END AS changes,\n        " +
-		"CASE WHEN coalesce(errorcode, '') = '' AND eventname IN (" + sqlList(slices.Sorted(maps.Keys(tracked))) + ")\n          OR " + s.refusal() + " THEN 1 ELSE 0 END AS counts,\n        " +
+		"CASE WHEN " + sqlNoOutcome + " THEN 1 ELSE 0 END AS no_outcome,\n        " +
+		"CASE WHEN coalesce(errorcode, '') = '' AND eventname IN (" + sqlList(append(slices.Sorted(maps.Keys(tracked)), opGetPublicKey)) + ")\n          OR " + s.refusal() + " THEN 1 ELSE 0 END AS counts,\n        " +
 		"CASE WHEN " + s.dated() + " THEN 1 ELSE 0 END AS timed,\n        " +
 		"CASE WHEN coalesce(eventsource, '') = '' THEN 1 ELSE 0 END AS unread"
 	ranged := "kms = 1 AND timed = 1 AND event_time <= " + sqlSecond(o.latest()) + sqlRange("event_time", o)
-	unnamed := ranged + " AND counts = 1 AND cardinality(key_arns) = 0"
+	// As call.partly has it.
+	unnamed := ranged + " AND no_outcome = 0 AND counts = 1 AND (cardinality(key_arns) = 0 OR event_name = '" + opReEncrypt + "' AND cardinality(key_arns) < 2\n      AND cardinality(in_resources) < 2 AND (source_key = '' OR source_key <> destination_key))"
 	// What lies where nobody can tell whose it is may be of those that are asked for.
 	var only []string
 	if len(o.Accounts) > 0 {
@@ -230,15 +234,29 @@ func (s *sqlSource) coverage(o QueryOptions) string {
 	return `SELECT account, region, day, count(DISTINCT file) AS files,
   coalesce(min(nullif(stamp, '')), '') AS first_stamp, max(stamp) AS last_stamp, max(organization) AS organization,
   ` + count(ranged+" AND only_reads = 1") + ` AS reads,
-  ` + count(unnamed) + ` AS unnamed,
-  ` + count(unnamed+" AND event_time < translate(day, '/', '-')") + ` AS unnamed_before,
+  ` + count("unnamed_day <> ''") + ` AS unnamed,
   ` + count("kms + changes > 0 AND timed = 0") + ` AS untimed,
   ` + count("kms = 1 AND timed = 1 AND event_time > "+sqlSecond(o.latest())+sqlRange("event_time", o)) + ` AS future,
   ` + count("unread = 1") + ` AS unread,
-  max(CASE WHEN kms + changes > 0 AND timed = 0 THEN event_id ELSE '' END) AS example
-FROM ` + s.attributed(more, only) + `
-GROUP BY account, region, day`
+  max(CASE WHEN kms + changes > 0 AND timed = 0 THEN event_id ELSE '' END) AS example, tree, unnamed_day,
+  ` + count(ranged+" AND no_outcome = 1") + ` AS no_outcome,
+  ` + count(ranged+" AND no_outcome = 0 AND cardinality(key_arns) > "+fmt.Sprint(maxNamed)) + ` AS crowded
+FROM (
+  SELECT *, CASE WHEN ` + unnamed + ` THEN substr(event_time, 1, 10) ELSE '' END AS unnamed_day
+  FROM ` + s.attributed(more, only) + `
+) AS u
+GROUP BY account, region, day, tree, unnamed_day`
 }
+
+// An event that speaks of an error and has no code of it, as outcome has it.
+const sqlNoOutcome = `coalesce(errorcode, '') = '' AND coalesce(errormessage, '') <> ''`
+
+// The keys of an event that count, as many as [maxNamed]; and those that a refusal
+// is of, as [call.blame] has it: which its message names, if it names any of them.
+var (
+	sqlNamed   = fmt.Sprintf("slice(key_arns, 1, %d)", maxNamed)
+	sqlRefused = fmt.Sprintf("CASE WHEN cardinality(array_intersect(%s, in_message)) > 0 THEN array_intersect(%[1]s, in_message) ELSE %[1]s END", sqlNamed)
+)
 
 // The service on whose behalf a call was made, as [call.service] has it.
 const sqlService = `CASE WHEN source_ip LIKE '%.amazonaws.com' OR source_ip LIKE '%.amazonaws.com.cn' THEN source_ip
@@ -292,7 +310,7 @@ func (s *sqlSource) attributed(more string, only []string) string {
 		object("source_context", "sourceEncryptionContext"), object("destination_context", "destinationEncryptionContext"),
 		object("grant_subset", "constraints.encryptionContextSubset"), object("grant_equals", "constraints.encryptionContextEquals"),
 	}, ",\n        ") + `,
-        coalesce(` + members[0] + `, '') AS source_key,
+        coalesce(` + members[0] + `, '') AS source_key, coalesce(` + members[2] + `, '') AS destination_key,
         ` + sqlKeys("coalesce(transform(resources, r -> r.arn), ARRAY[''])") + ` AS in_resources,
         ` + sqlKeys("ARRAY["+strings.Join(members, ", ")+"]") + ` AS in_request,
         ` + sqlKeys("regexp_extract_all(coalesce(errormessage, ''), '"+sqlKeyARNs+"')") + ` AS in_message,

@@ -162,7 +162,7 @@ func TestManyKeysFitIntoAStatement(t *testing.T) {
 	if _, err := someTable.Statements(keys(2500)); err != nil {
 		t.Error(err)
 	}
-	if _, err := (cloudtrail.LakeStore{ID: lakeID}).Statements(keys(30)); err != nil {
+	if _, err := (cloudtrail.LakeStore{ID: lakeID}).Statements(keys(25)); err != nil {
 		t.Error(err)
 	}
 }

@@ -146,8 +146,8 @@ func newFake(t *testing.T) *fake {
 			slices.Concat([]any{"switch", "", arn, "1"}, event("2026-03-02T13:00:00Z", "DisableKey", ""), []any{"us-west-2", "", ""}),
 		},
 		"account": {
-			{"account", "region", "day", "files", "first_stamp", "last_stamp", "organization", "reads", "unnamed", "unnamed_before", "untimed", "future", "unread", "example"},
-			{"111122223333", "us-west-2", "2026/03/02", "9", "20260302T0005Z", "20260302T2355Z", "", "4", "0", "0", "0", "0", "0", ""},
+			{"account", "region", "day", "files", "first_stamp", "last_stamp", "organization", "reads", "unnamed", "untimed", "future", "unread", "example", "tree", "unnamed_day", "no_outcome", "crowded"},
+			{"111122223333", "us-west-2", "2026/03/02", "9", "20260302T0005Z", "20260302T2355Z", "", "4", "0", "0", "0", "0", "", "s3://logs/AWSLogs", "", "0", "0"},
 		},
 	}}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,7 +16,13 @@ func printCoverage(b *strings.Builder, logs *cloudtrail.LogHistory, all bool) {
 		b.WriteString("\nNo file lies where CloudTrail delivers it: that a use is not seen here proves nothing.\n")
 		return
 	}
-	t := newTable(all, "ACCOUNT", "REGION", "DAYS", "FROM", "TO", "MISSING DAYS")
+	// What several trails delivered is told apart by its folder.
+	several := slices.ContainsFunc(days, func(d cloudtrail.Days) bool { return d.Tree != days[0].Tree })
+	head := []string{"ACCOUNT", "REGION", "DAYS", "FROM", "TO", "MISSING DAYS"}
+	if several {
+		head = append(head, "FOLDER")
+	}
+	t := newTable(all, head...)
 	for _, d := range days {
 		n, missing := 0, 0
 		for _, r := range d.Seen {
@@ -28,7 +35,11 @@ func printCoverage(b *strings.Builder, logs *cloudtrail.LogHistory, all bool) {
 		if n > 0 {
 			from, to = d.Seen[0].From.Format("2006-01-02"), d.Seen[len(d.Seen)-1].To.AddDate(0, 0, -1).Format("2006-01-02")
 		}
-		t.row(d.Account, d.Region, strconv.Itoa(n), from, to, strconv.Itoa(missing))
+		row := []string{d.Account, d.Region, strconv.Itoa(n), from, to, strconv.Itoa(missing)}
+		if several {
+			row = append(row, plain(d.Tree))
+		}
+		t.row(row...)
 	}
 	t.print(b)
 
