@@ -32,6 +32,10 @@
 //     denied, not DescribeKey or GetKeyLastUsage, with which keys are inspected.
 //   - A refusal is a tracked operation or CreateGrant that failed since the key was
 //     disabled, pending deletion, pending import or unavailable.
+//   - A refusal that names several keys is of those that its message names, of all if
+//     it names none.
+//   - A record that does not tell whether its call failed, and one of more than 16
+//     keys, is a gap.
 //   - A key is off since the call that made it unusable for the last time, as
 //     DisableKey, ScheduleKeyDeletion, DeleteImportedKeyMaterial and their opposites
 //     tell when they are replayed in order of time.
@@ -56,8 +60,9 @@
 // cannot be told apart: give each its own. Within coverage these are blind spots,
 // and prove no absence:
 //
-//   - days with a gap, or with a use or refusal that names no key; the day before
-//     too where the first files of a day are concerned, which hold its end;
+//   - days with a gap, or with a use, a refusal or a GetPublicKey that does not name
+//     all its keys (a ReEncrypt has two); the day before too where the first files
+//     of a day are concerned, which hold its end;
 //   - more than a week in a row without a single KMS event that reads, as uses do: the
 //     trail may leave KMS out ([ScanOptions.QuietDays]);
 //   - everything after PutEventSelectors, StopLogging, UpdateTrail or DeleteTrail

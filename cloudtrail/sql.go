@@ -146,7 +146,7 @@ FROM (
       ` + sqlTie + ` AS tie,
       ` + sqlEvent(eventColumns) + ` AS event
     FROM ` + s.attributed("", only) + `
-    CROSS JOIN UNNEST(` + sqlNamed + `) AS k (key_arn)` + keyFilter(o) + `
+    CROSS JOIN UNNEST(key_arns) AS k (key_arn)` + keyFilter(o) + `
   ) AS c
   GROUP BY key_arn, event_name, error_code, service
 ) AS g`
@@ -185,7 +185,7 @@ FROM (
       SELECT *, ` + class + ` AS class
       FROM ` + s.attributed(more, only) + `
     ) AS n
-    CROSS JOIN UNNEST(CASE class WHEN 'trail' THEN ARRAY[organization] WHEN 'replica' THEN in_answer WHEN 'refusal' THEN ` + sqlRefused + ` ELSE ` + sqlNamed + ` END) AS k (key_arn)` + keyFilter(o, "class = 'trail'") + `
+    CROSS JOIN UNNEST(CASE class WHEN 'trail' THEN ARRAY[organization] WHEN 'replica' THEN in_answer WHEN 'refusal' THEN ` + sqlRefused + ` ELSE key_arns END) AS k (key_arn)` + keyFilter(o, "class = 'trail'") + `
   ) AS c
   GROUP BY class, account, key_arn
 ) AS g
@@ -251,12 +251,9 @@ GROUP BY account, region, day, tree, unnamed_day`
 // An event that speaks of an error and has no code of it, as outcome has it.
 const sqlNoOutcome = `coalesce(errorcode, '') = '' AND coalesce(errormessage, '') <> ''`
 
-// The keys of an event that count, as many as [maxNamed]; and those that a refusal
-// is of, as [call.blame] has it: which its message names, if it names any of them.
-var (
-	sqlNamed   = fmt.Sprintf("slice(key_arns, 1, %d)", maxNamed)
-	sqlRefused = fmt.Sprintf("CASE WHEN cardinality(array_intersect(%s, in_message)) > 0 THEN array_intersect(%[1]s, in_message) ELSE %[1]s END", sqlNamed)
-)
+// The keys that a refusal is of, as [call.blame] has it: which its message names, if
+// it names any of them.
+const sqlRefused = `CASE WHEN cardinality(array_intersect(key_arns, in_message)) > 0 THEN array_intersect(key_arns, in_message) ELSE key_arns END`
 
 // The service on whose behalf a call was made, as [call.service] has it.
 const sqlService = `CASE WHEN source_ip LIKE '%.amazonaws.com' OR source_ip LIKE '%.amazonaws.com.cn' THEN source_ip

@@ -37,7 +37,6 @@ var differences = []difference{
 		why:   "json_extract_scalar has another name, fails on what is no JSON, and returns objects as text where Trino's returns NULL",
 		macro: `json_extract_scalar(j, p) AS CASE WHEN json_valid(j) AND json_type(j, p) NOT IN ('OBJECT', 'ARRAY', 'NULL') THEN json_extract_string(j, p) END`,
 	},
-	{why: "slice has another name and takes the end instead of a length", macro: `slice(a, i, n) AS list_slice(a, i, i + n - 1)`},
 	{why: "JSON becomes text by a cast", macro: `json_format(j) AS CAST(j AS VARCHAR)`},
 	{
 		why:   "date_format has another name and other letters for minutes and seconds",
