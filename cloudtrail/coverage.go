@@ -293,6 +293,10 @@ func (l *ledger) coverage(changes []TrailChange, now time.Time) []usage.Coverage
 		changed := firstChange(changes, a.account, l.organizations[a])
 		var stretches []usage.Coverage
 		for _, r := range ranges(days) {
+			// What is seen ends before the last file, which may be of just after midnight
+			// and cut the day before, too.
+			end := r.To.Add(-oneDay)
+			last := later(end, l.deliveries[a][end].last).Add(-deliveryLag)
 			for d := r.From; d.Before(r.To); d = d.Add(oneDay) {
 				c := usage.Coverage{Account: a.account, Region: a.region, From: d, To: d.Add(oneDay)}
 				n := l.deliveries[a][d]
@@ -304,10 +308,10 @@ func (l *ledger) coverage(changes []TrailChange, now time.Time) []usage.Coverage
 						c.From = n.first
 					}
 				}
-				if end := r.To.Add(-oneDay); d.Equal(end) {
-					if c.To = c.From; !n.last.IsZero() {
-						c.To = n.last.Add(-deliveryLag)
-					}
+				if d.Equal(end) && n.last.IsZero() {
+					c.To = c.From
+				} else if last.Before(c.To) {
+					c.To = last
 				}
 				c.From = later(c.From, l.o.From)
 				for _, end := range []time.Time{l.o.To, now.UTC().Add(-deliveryLag)} {

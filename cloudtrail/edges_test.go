@@ -149,7 +149,17 @@ func TestFilesWhoseNamesTellNoTimeCoverOnlyWhatLiesBetweenTheirDays(t *testing.T
 	for day := 1; day <= 4; day++ {
 		fsys[filepath.Dir(delivered(day, 1))+"/x.json"] = file([]byte(use(fmt.Sprint(day))))
 	}
-	sameCoverage(t, scan(t, fsys).Coverage(), []usage.Coverage{{Account: "111122223333", Region: "us-west-2", From: at("2026-03-02T00:00:00Z"), To: at("2026-03-04T00:00:00Z")}})
+	sameCoverage(t, scan(t, fsys).Coverage(), []usage.Coverage{{Account: "111122223333", Region: "us-west-2", From: at("2026-03-02T00:00:00Z"), To: at("2026-03-03T23:45:00Z")}})
+}
+
+// The last quarter of an hour before the last file may still be on its way, also
+// where that was made at midnight.
+func TestALastFileOfMidnightCutsTheDayBefore(t *testing.T) {
+	fsys := fstest.MapFS{}
+	for _, f := range []string{delivered(1, 5), delivered(1, 23), delivered(2, 0)} {
+		fsys[f] = file(packed(wrapped(use(f))))
+	}
+	sameCoverage(t, scan(t, fsys).Coverage(), []usage.Coverage{{Account: "111122223333", Region: "us-west-2", From: at("2026-03-01T05:00:00Z"), To: at("2026-03-01T23:45:00Z")}})
 }
 
 func TestChangesOfTrailsAreInOrderOfTimeEachOnce(t *testing.T) {

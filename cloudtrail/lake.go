@@ -96,10 +96,10 @@ func (l LakeStore) source(o QueryOptions) (*sqlSource, error) {
 		s.where = append(s.where, "eventtime <= TIMESTAMP "+sqlText(o.To.Format(stamp)))
 	}
 	if len(o.Accounts) > 0 {
-		s.where = append(s.where, "recipientaccountid IN ("+sqlList(o.Accounts)+")")
+		s.where = append(s.where, "coalesce(recipientaccountid, '') IN ('', "+sqlList(o.Accounts)+")")
 	}
 	if len(o.Regions) > 0 {
-		s.where = append(s.where, "awsregion IN ("+sqlList(o.Regions)+")")
+		s.where = append(s.where, "coalesce(awsregion, '') IN ('', "+sqlList(o.Regions)+")")
 	}
 	return s, nil
 }

@@ -229,16 +229,18 @@ func TestOfAChangeOfATrailNoMoreIsKeptThanOfOtherTexts(t *testing.T) {
 
 func TestWhatAPathTellsIsNotAskedOfTheRecords(t *testing.T) {
 	for name, tt := range map[string]struct {
-		path string
-		uses int
+		path            string
+		account, region string // of the second and of the third record
+		uses            int
 	}{
-		"a path that tells account and Region": {delivered(1, 12), 3},
-		"a path that tells nothing":            {"a.json", 1},
+		"a path that tells account and Region":   {delivered(1, 12), `"recipientAccountId":"444455556666",`, `"awsRegion":"eu-west-1",`, 3},
+		"a path that tells nothing":              {"a.json", `"recipientAccountId":"444455556666",`, `"awsRegion":"eu-west-1",`, 1},
+		"nor a record: it may be what is wanted": {"a.json", "", "", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := scan(t, fstest.MapFS{tt.path: file([]byte(wrapped(use("1"),
-				strings.Replace(use("2"), `"recipientAccountId":"111122223333",`, "", 1),
-				strings.Replace(use("3"), `"awsRegion":"us-west-2",`, "", 1))))}, func(o *cloudtrail.ScanOptions) {
+				strings.Replace(use("2"), `"recipientAccountId":"111122223333",`, tt.account, 1),
+				strings.Replace(use("3"), `"awsRegion":"us-west-2",`, tt.region, 1))))}, func(o *cloudtrail.ScanOptions) {
 				o.Accounts, o.Regions = []string{"111122223333"}, []string{"us-west-2"}
 			})
 			if r, _ := h.Key(keyARN); r.Operations["Decrypt"] != tt.uses || h.Stats().OutOfRange != 3-tt.uses {

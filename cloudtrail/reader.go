@@ -311,10 +311,12 @@ func (w *worker) wanted(r *record, at time.Time) bool {
 	if !o.From.IsZero() && at.Before(o.From) || !o.To.IsZero() && !at.Before(o.To) {
 		return false
 	}
-	if w.file.account == "" && !within(o.Accounts, r.text(mRecipientAccountID)) {
+	// What tells neither may be of those that are asked for.
+	if account := r.text(mRecipientAccountID); w.file.account == "" && len(account) > 0 && !within(o.Accounts, account) {
 		return false
 	}
-	return w.file.region != "" || within(o.Regions, r.text(mAWSRegion))
+	region := r.text(mAWSRegion)
+	return w.file.region != "" || len(region) == 0 || within(o.Regions, region)
 }
 
 // within tells whether list is empty or has s.
