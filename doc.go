@@ -15,6 +15,9 @@
 //	findings, err := usage.Collect(usage.Inspect(ctx, kms.NewFromConfig(cfg)))
 //	// Use the findings first: they are good whatever the error says is missing.
 //
+// A [History] adds what KMS does not keep: who made the last use, what was before
+// tracking began, whether anyone was refused since. Package cloudtrail has several.
+//
 // # Verdict
 //
 // [Classify] says what the evidence means for the use of a key: a [Class] with
@@ -33,10 +36,10 @@
 //
 // [Holds] lists what stands against retiring a key: blocking, clearable by a
 // probe or the owner, or merely good to know. Nothing in this version takes the
-// owner's word: a key with a clearable hold is not retirable. [Assess] does both for many keys
-// and adds what only the whole shows: members of a multi-Region set decrypt each
-// other's data, so a set is judged together, and a member that was not seen
-// holds all of it. [Assessment.Retirable] is the one answer to act upon.
+// owner's word: a key with a clearable hold is not retirable. [Assess] does both
+// for many keys and adds what only the whole shows: members of a multi-Region set
+// decrypt each other's data, so a set is judged together, and a member that was
+// not seen holds all of it. [Assessment.Retirable] is the one answer to act upon.
 //
 //	for _, a := range usage.Assess(findings, usage.Policy{}) {
 //		if a.Retirable() { … }
@@ -55,6 +58,6 @@
 // # Testing
 //
 // Package kmsiface has the interfaces, kmsiface/kmsmock mocks of them, and
-// kmsiface/kmsfake a whole KMS in memory, behind HTTP or in process, with
-// quotas, faults and a clock.
+// kmsiface/kmsfake a whole KMS and its CloudTrail in memory, behind HTTP or in
+// process, with quotas, faults and a clock.
 package usage

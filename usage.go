@@ -16,8 +16,8 @@ import (
 // Account or Region as they are given.
 type Target struct {
 	// Account is the twelve-digit account the client's credentials belong to.
-	// Empty: not checked. If the keys listed belong to another account the target
-	// ends with an error before any of them is read.
+	// Empty: not checked. If the keys listed, or where there is none the aliases,
+	// belong to another account, the target ends with an error before any is read.
 	Account string
 	// Region of the client. Empty: not checked.
 	Region string

@@ -81,9 +81,9 @@ func recordedBy(out *trail.GetEventSelectorsOutput, partition string) (map[Event
 	switch {
 	case basic == nil && advanced == nil:
 		// A trail without selectors of its own is answered with the default ones.
-		return nil, trailMalformedError("neither EventSelectors nor AdvancedEventSelectors, not even an empty list")
+		return nil, malformedAnswerError("neither EventSelectors nor AdvancedEventSelectors, not even an empty list")
 	case len(basic) > 0 && len(advanced) > 0:
-		return nil, trailMalformedError("both EventSelectors and AdvancedEventSelectors")
+		return nil, malformedAnswerError("both EventSelectors and AdvancedEventSelectors")
 	}
 	sources := []string{kmsSource}
 	if partition == "aws-cn" {

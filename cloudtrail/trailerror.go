@@ -101,9 +101,8 @@ var trailFaults = map[fault.Code]struct {
 // resources with AccountID …". Only well-formed ARNs that AWS gave are asked for.
 // https://github.com/turbot/steampipe-plugin-aws/issues/577
 var trailCodes = map[string]fault.Code{
-	"CloudTrailARNInvalidException":  fault.Denied,
-	"OperationNotPermittedException": fault.Denied,
-	"TrailNotFoundException":         fault.NotFound,
+	"CloudTrailARNInvalidException": fault.Denied,
+	"TrailNotFoundException":        fault.NotFound,
 }
 
 func trailFault(ctx context.Context, err error) fault.Code {
@@ -114,18 +113,4 @@ func trailFault(ctx context.Context, err error) fault.Code {
 		}
 	}
 	return code
-}
-
-// trailMalformedError is an answer that is none.
-type trailMalformedError string
-
-func (e trailMalformedError) Error() string   { return string(e) }
-func (trailMalformedError) Fault() fault.Code { return fault.Malformed }
-
-// trailsEnded is the end of the caller's context: nothing that AWS did.
-func trailsEnded(ctx context.Context) error {
-	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
-		return fmt.Errorf("%w: %w", ctx.Err(), cause)
-	}
-	return ctx.Err()
 }

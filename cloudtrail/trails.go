@@ -147,7 +147,7 @@ func (r *trailsRun) run(ctx context.Context) error {
 		r.Trails.Trails = append(r.Trails.Trails, r.read(ctx, d))
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("cloudtrail: reading the trails was interrupted: %w", trailsEnded(ctx))
+		return fmt.Errorf("cloudtrail: reading the trails was interrupted: %w", interrupted(ctx))
 	}
 	return nil
 }
@@ -161,14 +161,14 @@ func (r *trailsRun) list(ctx context.Context) ([]types.Trail, error) {
 		return nil, err
 	}
 	if out.TrailList == nil {
-		return nil, trailMalformedError("no trailList, not even an empty list")
+		return nil, malformedAnswerError("no trailList, not even an empty list")
 	}
 	list := slices.Clone(out.TrailList)
 	for _, d := range list {
 		// Only the trail of an organization shows in another account than its own.
 		// Credentials of the wrong account are a mistake to stop at.
 		if p, ok := parseTrailARN(aws.ToString(d.TrailARN)); ok && p.account != r.Account && d.IsOrganizationTrail != nil && !*d.IsOrganizationTrail {
-			return nil, trailMalformedError(fmt.Sprintf("the client lists trails of account %s; want account %s", p.account, r.Account))
+			return nil, malformedAnswerError(fmt.Sprintf("the client lists trails of account %s; want account %s", p.account, r.Account))
 		}
 	}
 	slices.SortStableFunc(list, func(a, b types.Trail) int {
@@ -189,7 +189,7 @@ func (r *trailsRun) read(ctx context.Context, d types.Trail) Trail {
 	}
 	p, ok := parseTrailARN(t.ARN)
 	if !ok {
-		err := r.gap(ctx, opDescribeTrails, cmp.Or(t.ARN, t.Name), trailMalformedError(fmt.Sprintf("%q is not the ARN of a trail", t.ARN)))
+		err := r.gap(ctx, opDescribeTrails, cmp.Or(t.ARN, t.Name), malformedAnswerError(fmt.Sprintf("%q is not the ARN of a trail", t.ARN)))
 		t.BlindSpots = append(t.BlindSpots, BlindSpot{Text: t.label(r.Account) + " cannot be asked: " + err.Err.Error()})
 		return t
 	}
@@ -225,7 +225,7 @@ func (r *trailsRun) placeSpots(t *Trail, p trailARN, label string) []BlindSpot {
 func (r *trailsRun) selectors(ctx context.Context, t *Trail, p trailARN, label string) []BlindSpot {
 	out, err := askTrail(ctx, r.c.GetEventSelectors, &trail.GetEventSelectorsInput{TrailName: &t.ARN})
 	if err == nil && out.TrailARN != nil && *out.TrailARN != t.ARN {
-		err = trailMalformedError("the answer is for " + *out.TrailARN)
+		err = malformedAnswerError("the answer is for " + *out.TrailARN)
 	}
 	if err == nil {
 		t.Records, err = recordedBy(out, p.partition)
@@ -277,14 +277,14 @@ func (r *trailsRun) gap(ctx context.Context, op, arn string, err error) *TrailEr
 // askTrail makes one call.
 func askTrail[In, Out any](ctx context.Context, method func(context.Context, *In, ...func(*trail.Options)) (*Out, error), in *In) (*Out, error) {
 	if ctx.Err() != nil {
-		return nil, trailsEnded(ctx)
+		return nil, interrupted(ctx)
 	}
 	out, err := method(ctx, in, func(o *trail.Options) { o.APIOptions = append(o.APIOptions, pace.Timeout(trailTimeout)) })
 	switch {
 	case err == nil && out == nil:
-		return nil, trailMalformedError("neither an answer nor an error")
+		return nil, malformedAnswerError("neither an answer nor an error")
 	case err != nil && ctx.Err() != nil && trailFault(ctx, err) == fault.Canceled:
-		return nil, trailsEnded(ctx)
+		return nil, interrupted(ctx)
 	}
 	return out, err
 }
@@ -322,7 +322,7 @@ func (t *Trails) notListed() *TrailError {
 			return g.error()
 		}
 	}
-	return &TrailError{Op: opDescribeTrails, Err: trailMalformedError("the trails were not listed"), code: fault.Malformed}
+	return &TrailError{Op: opDescribeTrails, Err: malformedAnswerError("the trails were not listed"), code: fault.Malformed}
 }
 
 var _ usage.History = (*Trails)(nil)

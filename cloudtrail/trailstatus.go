@@ -26,7 +26,7 @@ type TrailStatus struct {
 // times say. CloudWatch Logs, SNS and digests are no matter of the archive.
 func trailStatus(out *trail.GetTrailStatusOutput) (*TrailStatus, error) {
 	if out.IsLogging == nil {
-		return nil, trailMalformedError("no IsLogging")
+		return nil, malformedAnswerError("no IsLogging")
 	}
 	s := &TrailStatus{
 		Logging: *out.IsLogging, Started: trailTime(out.StartLoggingTime), Stopped: trailTime(out.StopLoggingTime),
@@ -34,9 +34,9 @@ func trailStatus(out *trail.GetTrailStatusOutput) (*TrailStatus, error) {
 	}
 	switch both := !s.Started.IsZero() && !s.Stopped.IsZero(); {
 	case both && s.Logging && s.Stopped.After(s.Started):
-		return nil, trailMalformedError("it is logging, but was stopped after it was started")
+		return nil, malformedAnswerError("it is logging, but was stopped after it was started")
 	case both && !s.Logging && s.Started.After(s.Stopped):
-		return nil, trailMalformedError("it is not logging, but was started after it was stopped")
+		return nil, malformedAnswerError("it is not logging, but was started after it was stopped")
 	}
 	return s, nil
 }

@@ -37,11 +37,13 @@ func harmless(r rune) bool {
 		return r >= ' ' && r < 0x7f
 	case r <= 0xff:
 		return r > 0xa0 && r != 0xad // not the C1 controls and the soft hyphen
-	case r >= 0x2010 && r <= 0x2027: // dashes, quotation marks, the ellipsis
+	case r >= 0x2010 && r <= 0x2027, // dashes, quotation marks, the ellipsis
+		r >= 0x3001 && r <= 0x3011, r == 0x30fc, // East Asian punctuation
+		r >= 0xac00 && r <= 0xd7a3: // Hangul in syllables
 		return true
 	}
 	return unicode.IsLetter(r) &&
-		unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul)
+		unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Han, unicode.Hiragana, unicode.Katakana)
 }
 
 // cells is how wide plain text is in a terminal.
